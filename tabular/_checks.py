@@ -1,0 +1,50 @@
+"""Checks shared by the public functions: requirement, value received, remedy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def finite_array(value: Any, name: str) -> NDArray[np.float64]:
+    """Return `value` as a float64 array, or raise TypeError / ValueError naming `name`."""
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind == "c":
+            raise TypeError
+        array = array.astype(np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"{name} must be an array of real numbers, received {type(value).__name__}"
+        ) from None
+    if not np.all(np.isfinite(array)):
+        raise ValueError(f"{name} must be finite, received NaN or infinity")
+    return array
+
+
+def positive_integer(value: Any, name: str) -> int:
+    """Return `value` as an int >= 1, or raise."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{name} must be an integer, received {value!r}")
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1, received {value}")
+    return int(value)
+
+
+def table(value: Any, name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return `value` as a finite array of shape (..., *shape)."""
+    array = finite_array(value, name)
+    if array.shape[-len(shape) :] != shape or array.ndim < len(shape):
+        expected = ", ".join(str(n) for n in shape)
+        raise ValueError(f"{name} must have shape (..., {expected}), received {array.shape}")
+    return array
+
+
+def unit_interval(value: Any, name: str) -> NDArray[np.float64]:
+    """Return `value` as an array after checking 0 <= value <= 1."""
+    array = finite_array(value, name)
+    if np.any(array < 0) or np.any(array > 1):
+        raise ValueError(f"{name} must lie in [0, 1], received {value}")
+    return array
