@@ -13,12 +13,13 @@ equations become v = (I − γ P_π)⁻¹ b and d = (I − γ P_πᵀ)⁻¹ c. F
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from tabular.resolvent import Resolvent, resolvent
+from tabular.resolvent import Resolvent, over_batch, resolvent
 from tabular.transitions import Array, Transitions
 
 
@@ -56,20 +57,26 @@ class Chain:
         table[..., 0, :] = initial
         return table
 
-    def spread(self, x: Array) -> Array:
-        """Repeat x (..., S) over the batch of policies where P_π is one block-diagonal matrix."""
+    def per_policy(self, x: Array) -> Array:
+        """Repeat x (...) over the batch of policies where P_π is one block-diagonal matrix."""
+        return np.broadcast_to(x, self._pi.shape[:-2]) if self._transitions.is_sparse else x
+
+    def blockwise(self, apply: Callable[[Array], Array], x: Array) -> Array:
+        """Apply a map that acts on rows as long as P_π to x (..., S)."""
         if not self._transitions.is_sparse:
-            return x
-        batch = np.broadcast_shapes(x.shape[:-1], self._pi.shape[:-2])
-        return np.broadcast_to(x, (*batch, x.shape[-1]))
+            return apply(x)
+
+        def apply_to_blocks(tables: Array) -> Array:
+            return apply(tables.reshape(len(tables), self.P_pi.shape[0])).reshape(tables.shape)
+
+        return over_batch(apply_to_blocks, x, self._pi.shape[:-2])
 
     def step(self, x: Array, *, transposed: bool = False) -> Array:
         """P_π x (or P_πᵀ x) for x (..., S)."""
         P_pi = self.P_pi
         if not isinstance(P_pi, np.ndarray):
-            x = self.spread(x)
-            flat = x.reshape(-1, P_pi.shape[0]).T
-            return ((P_pi.T if transposed else P_pi) @ flat).T.reshape(x.shape)
+            factor = P_pi.T if transposed else P_pi
+            return self.blockwise(lambda rows: (factor @ rows.T).T, x)
         if P_pi.ndim == 2:
             return x @ (P_pi if transposed else P_pi.T)
         factor = np.swapaxes(P_pi, -1, -2) if transposed else P_pi
@@ -85,7 +92,7 @@ class Discounted:
 
     @cached_property
     def _resolvent(self) -> Resolvent:
-        return resolvent(self._chain.P_pi, self._gamma)
+        return resolvent(self._chain.P_pi, self._chain.per_policy(self._gamma))
 
     def evaluate(self, b: Array) -> Array:
         """v_t = b_t + γ P_π v_{t+1}, (..., H, S)."""
@@ -97,8 +104,10 @@ class Discounted:
 
     def _solve(self, b: Array, *, transposed: bool) -> Array:
         if self._chain.horizon is None:
-            at_once = self._chain.spread(b[..., 0, :])
-            return self._resolvent.solve(at_once, transposed=transposed)[..., None, :]
+            factors = self._resolvent
+            return self._chain.blockwise(
+                lambda x: factors.solve(x, transposed=transposed), b[..., 0, :]
+            )[..., None, :]
         steps = np.moveaxis(b, -2, 0)
         order = range(len(steps)) if transposed else range(len(steps) - 1, -1, -1)
         gamma = self._gamma[..., None]
@@ -115,6 +124,10 @@ class Discounted:
 def _shift(x: Array, by: int, axis: int) -> Array:
     """Move along the time axis by one step, filling with zero."""
     out = np.zeros_like(x)
-    source, target = (slice(1, None), slice(None, -1)) if by < 0 else (slice(None, -1), slice(1, None))
-    out[(..., target, *[slice(None)] * (-axis - 1))] = x[(..., source, *[slice(None)] * (-axis - 1))]
+    source, target = (
+        (slice(1, None), slice(None, -1)) if by < 0 else (slice(None, -1), slice(1, None))
+    )
+    out[(..., target, *[slice(None)] * (-axis - 1))] = x[
+        (..., source, *[slice(None)] * (-axis - 1))
+    ]
     return out

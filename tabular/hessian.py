@@ -62,7 +62,7 @@ def assemble(blocks: Array, factor: Array, w: Array) -> Array:
     """The (..., S, A, S, A) Hessian from local blocks, cross factor and w = π A."""
     *batch, num_states, num_actions = w.shape
     size = num_states * num_actions
-    flat = factor.reshape(*batch, size, num_states)
+    flat = factor.reshape(*factor.shape[:-3], size, num_states)
     cross = np.multiply(flat[..., None], w[..., None, :, :]).reshape(*batch, size, size)
     total = cross + np.swapaxes(cross, -1, -2)
     table = total.reshape(*batch, num_states, num_actions, num_states, num_actions)

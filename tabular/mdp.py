@@ -270,8 +270,7 @@ def _reward_table(R: Any, transitions: Transitions) -> tuple[Array, Any]:
         table = sp.csr_array(R).astype(np.float64)
         if not transitions.is_sparse or table.shape != transitions.rows.shape:
             raise ValueError(
-                "a sparse R must have the shape (S*A, S) of a sparse P, received "
-                f"{table.shape}"
+                f"a sparse R must have the shape (S*A, S) of a sparse P, received {table.shape}"
             )
         if not np.all(np.isfinite(table.data)):
             raise ValueError("R must be finite, received NaN or infinity")

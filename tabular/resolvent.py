@@ -8,6 +8,8 @@ at most (1 + γ)/(1 − γ) in the maximum norm, so all three are accurate to ab
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from math import prod
 from typing import Any, Protocol
 
 import numpy as np
@@ -42,6 +44,21 @@ def resolvent(P_pi: Any, gamma: Array | float) -> Resolvent:
     return _Inverse(matrix) if matrix.shape[-1] <= INVERSE_UP_TO else _LU(matrix)
 
 
+def over_batch(solve: Callable[[Array], Array], x: Array, batch: tuple[int, ...]) -> Array:
+    """Apply a map of tables (n, prod(batch), S) to x (..., S) broadcast against `batch`.
+
+    The dimensions in which `batch` has length one are repeated right-hand sides: they join n.
+    """
+    shape = np.broadcast_shapes(x.shape[:-1], batch)
+    padded = (1,) * (len(shape) - len(batch)) + batch
+    repeated = [axis for axis, length in enumerate(padded) if length == 1]
+    front = range(len(repeated))
+    tables = np.moveaxis(np.broadcast_to(x, (*shape, x.shape[-1])), repeated, front)
+    count = prod(tables.shape[: len(repeated)])
+    out = solve(tables.reshape(count, prod(batch), x.shape[-1]))
+    return np.moveaxis(out.reshape(tables.shape), front, repeated)
+
+
 class _Inverse:
     def __init__(self, matrix: Array) -> None:
         self._inverse = np.linalg.inv(matrix)
@@ -64,17 +81,15 @@ class _LU:
         self._factors = [lapack.dgetrf(m.T, overwrite_a=True)[:2] for m in flat]
 
     def solve(self, b: Array, *, transposed: bool = False) -> Array:
-        size = b.shape[-1]
-        shape = np.broadcast_shapes(b.shape[:-1], self._batch) if self._batch else b.shape[:-1]
-        split = len(shape) - len(self._batch)
-        count = len(self._factors)
-        columns = np.broadcast_to(b, (*shape, size)).reshape(*shape[:split], count, size)
-        columns = columns.reshape(-1, count, size)
-        out = np.empty_like(columns)
         trans = 0 if transposed else 1
-        for i, (lu, pivots) in enumerate(self._factors):
-            out[:, i] = lapack.dgetrs(lu, pivots, columns[:, i].T, trans=trans)[0].T
-        return out.reshape(*shape, size)
+
+        def solve_each(columns: Array) -> Array:
+            out = np.empty_like(columns)
+            for i, (lu, pivots) in enumerate(self._factors):
+                out[:, i] = lapack.dgetrs(lu, pivots, columns[:, i].T, trans=trans)[0].T
+            return out
+
+        return over_batch(solve_each, b, self._batch)
 
 
 class _Sparse:
@@ -83,8 +98,9 @@ class _Sparse:
     def __init__(self, P_pi: Any, gamma: Array | float) -> None:
         size = P_pi.shape[0]
         scale = np.repeat(np.ravel(gamma), size // np.size(gamma))
-        self._matrix = sp.csr_array(sp.eye_array(size) - sp.dia_array((scale[None], [0]),
-                                                                     shape=(size, size)) @ P_pi)
+        self._matrix = sp.csr_array(
+            sp.eye_array(size) - sp.dia_array((scale[None], [0]), shape=(size, size)) @ P_pi
+        )
         self._lu = spla.splu(self._matrix.tocsc()) if _band_work(P_pi) < DIRECT_WORK else None
 
     def solve(self, b: Array, *, transposed: bool = False) -> Array:

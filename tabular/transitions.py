@@ -43,7 +43,7 @@ class DenseTransitions:
 
     def push(self, c: Array) -> Array:
         """Pᵀ c: (..., H, S, A) -> (..., H, S)."""
-        return _multiply(c.reshape(*c.shape[:-2], -1), self._rows)
+        return _multiply(c.reshape(*c.shape[:-2], self._rows.shape[-2]), self._rows)
 
     def under(self, pi: Array) -> Array:
         """P_π for a policy table (..., S, A): an array (..., S, S)."""

@@ -1,0 +1,87 @@
+"""All trajectories of a tiny MDP with their probabilities: exact expectations by brute force.
+
+E f(τ) = Σ_τ p(τ) f(τ) with p(τ) = ρ(s_0) Π_t π(a_t|s_t) P(s_{t+1}|s_t, a_t). Branches of zero
+probability are dropped, so a deterministic MDP has at most |supp ρ| A^T trajectories and a dense
+one |supp ρ| (S A)^T.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tabular import _checks
+from tabular.mdp import TabularMDP
+from tabular.policy import softmax
+from tabular.sampling import Trajectories, successor_rewards
+from tabular.transitions import Array
+
+#: Most trajectories made at once: about 1 GiB at T = 20.
+MAX_TRAJECTORIES = 2_000_000
+
+
+def enumerate_trajectories(
+    mdp: TabularMDP, theta: Any, *, horizon: int
+) -> tuple[Trajectories, Array]:
+    """Return every trajectory of length T as M trials of one trajectory, and p(τ) (M,).
+
+    The trials' dimension makes `estimators.Estimate` return one estimate per trajectory.
+
+    Raises
+    ------
+    ValueError
+        If there are more than `MAX_TRAJECTORIES`; the message gives their number.
+    """
+    horizon = _checks.positive_integer(horizon, "horizon")
+    if mdp.batch_shape:
+        raise ValueError(f"enumeration needs one MDP, received a batch {mdp.batch_shape}")
+    theta = _checks.table(theta, "theta", (mdp.num_states, mdp.num_actions))
+    if theta.ndim != 2:
+        raise ValueError(f"enumeration needs one table of logits, received shape {theta.shape}")
+    policy = softmax(theta)
+    count = count_trajectories(mdp, theta, horizon=horizon)
+    if count > MAX_TRAJECTORIES:
+        raise ValueError(
+            f"this MDP has {count:.3g} trajectories of length {horizon}, more than the "
+            f"{MAX_TRAJECTORIES} that fit; take a shorter horizon or fewer states and actions, "
+            "or use tabular.moments, which needs no enumeration"
+        )
+    rows = mdp.transitions.rows
+    entry_reward = successor_rewards(mdp)
+    states = [np.flatnonzero(mdp.initial)]
+    probability = mdp.initial[states[0]]
+    actions: list[Any] = []
+    rewards: list[Any] = []
+    for _ in range(horizon):
+        now = states[-1]
+        parent, action = np.nonzero(policy[now] > 0)
+        row = now[parent] * mdp.num_actions + action
+        fan = np.diff(rows.indptr)[row]
+        branch = np.repeat(np.arange(row.size), fan)
+        first = np.repeat(np.cumsum(fan) - fan, fan)
+        entry = rows.indptr[row][branch] + (np.arange(branch.size) - first)
+        possible = rows.data[entry] > 0
+        branch, entry = branch[possible], entry[possible]
+        ancestor = parent[branch]
+        probability = (
+            probability[ancestor] * policy[now[ancestor], action[branch]] * rows.data[entry]
+        )
+        states = [s[ancestor] for s in states] + [rows.indices[entry].astype(np.intp)]
+        actions = [a[ancestor] for a in actions] + [action[branch]]
+        rewards = [r[ancestor] for r in rewards] + [entry_reward[entry]]
+    trajectories = Trajectories(
+        np.stack(states)[..., None], np.stack(actions)[..., None], np.stack(rewards)[..., None]
+    )
+    return trajectories, probability
+
+
+def count_trajectories(mdp: TabularMDP, theta: Any, *, horizon: int) -> float:
+    """Count the trajectories of positive probability, without making them."""
+    support = mdp.transitions.rows.copy()
+    support.data = (support.data > 0).astype(np.float64)
+    possible = (softmax(np.asarray(theta, dtype=np.float64)) > 0).ravel()
+    count = (mdp.initial > 0).astype(np.float64)
+    for _ in range(horizon):
+        count = support.T @ (np.repeat(count, mdp.num_actions) * possible)
+    return float(count.sum())

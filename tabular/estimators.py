@@ -1,0 +1,229 @@
+"""Policy-gradient, Hessian and cross-derivative estimates from trajectories, in closed form.
+
+With weights W_t = γ^t Â_t, scores ψ_t = ∇ log π(a_t|s_t), F_s = diag π_s − π_s π_sᵀ and x_t the
+state-action at t, what automatic differentiation of each surrogate gives at π = π_old is
+
+    gradient            Σ_t W_t ψ_t                                         (all four)
+    Hessian  ad         − Σ_t W_t F_{s_t}
+             lvc        ad + Σ_t W_t ψ_t ψ_tᵀ
+             loaded     lvc + Σ_{j<t} W_t (ψ_j ψ_tᵀ + ψ_t ψ_jᵀ)
+
+averaged over trajectories. From the table C(x) = Σ_t W_t [x_t = x], c(s) = Σ_a C, and along v with
+q_t = ψ_t·v,
+
+    gradient = project(π, C)
+    Hv       = − c π (ψ·v)  [+ project(π, C (ψ·v))]_lvc  [+ project(π, C₂)]_loaded
+    C₂(x)    = Σ_t (W_t p_t + z_t) [x_t = x],  p_t = Σ_{j<t} q_j,  z_t = Σ_{k>t} W_k q_k,
+
+so a product costs O(N T + S A). The cross-derivatives of the gradient (baseline detached) are
+the same for all estimators, because the gradients are:
+
+    ∂_φ⟨g,u⟩ = Σ_k c_k [x_k = ·],  c_k = γλ c_{k−1} + γ^k q_k      (an eligibility trace)
+    ∂_γ⟨g,u⟩ = Σ_t (t γ^{t−1} Â_t + γ^t ∂_γÂ_t) q_t,  ∂_λ⟨g,u⟩ = Σ_t γ^t ∂_λÂ_t q_t.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from tabular import _checks
+from tabular.mdp import TabularMDP
+from tabular.policy import center, project, softmax
+from tabular.registry import Estimator, find_estimator
+from tabular.sampling import Trajectories
+from tabular.transitions import Array
+
+
+class Estimate:
+    """One estimator on one set of trajectories (or one per trial): the sample averages.
+
+    Parameters
+    ----------
+    mdp : TabularMDP
+        Gives S, A and γ (an array over trials is allowed).
+    theta : array_like (..., S, A)
+        The logits that drew the trajectories.
+    trajectories : Trajectories
+        States (T + 1, ..., N), actions and rewards (T, ..., N).
+    estimator : str
+        `ad`, `lvc`, `loaded_dice` or `dice`.
+    baseline : array_like (..., S), optional
+        V_b, also the bootstrap at T; zero if None, and always zero for `dice`.
+    gae_lambda : float or array (...)
+        λ; always one for `dice`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the estimator is unknown or a shape does not fit.
+    """
+
+    def __init__(
+        self,
+        mdp: TabularMDP,
+        theta: Any,
+        trajectories: Trajectories,
+        *,
+        estimator: str | Estimator,
+        baseline: Any = None,
+        gae_lambda: Any = 1.0,
+    ) -> None:
+        shape = (mdp.num_states, mdp.num_actions)
+        self._kind = find_estimator(estimator)
+        batch = trajectories.batch_shape
+        policy = softmax(_checks.table(theta, "theta", shape))
+        self.pi = np.broadcast_to(policy, (*batch, *shape))
+        baseline, gae_lambda = self._kind.advantage_inputs(shape[0], baseline, gae_lambda)
+        baseline = _checks.table(baseline, "baseline", shape[:1])
+        self._lambda = _trialwise(_checks.unit_interval(gae_lambda, "gae_lambda"))
+        self._gamma = _trialwise(np.asarray(mdp.gamma, dtype=np.float64))
+        self._trials = int(np.prod(batch))
+        self._trajectories = trajectories
+        states = trajectories.states
+        trial = np.arange(self._trials).reshape(*batch, 1)
+        V = np.broadcast_to(baseline, (*batch, shape[0])).ravel().take(states + trial * shape[0])
+        self._V_next = V[1:]
+        self._delta = trajectories.rewards + self._gamma * V[1:] - V[:-1]
+        self._x = states[:-1] * shape[1]
+        self._x += trajectories.actions
+        self._x += trial * (shape[0] * shape[1])
+        self._size = shape[0] * shape[1]
+
+    @cached_property
+    def advantage(self) -> Array:
+        """Â_t = δ_t + γλ Â_{t+1}, (T, ..., N)."""
+        return _discounted_tail(self._delta, self._gamma * self._lambda)
+
+    @cached_property
+    def _powers(self) -> Array:
+        """γ^t, (T, ..., 1) or (T, 1...)."""
+        steps = np.arange(self._trajectories.horizon)
+        return self._gamma ** steps.reshape(-1, *(1,) * (self._delta.ndim - 1))
+
+    @cached_property
+    def _weights(self) -> Array:
+        """W_t = γ^t Â_t, (T, ..., N)."""
+        return self._powers * self.advantage
+
+    def _tabulate(self, weights: Array) -> Array:
+        """Mean over trajectories of Σ_t weights_t [x_t = ·], (..., S, A)."""
+        count = np.bincount(self._x.ravel(), weights.ravel(), minlength=self._trials * self._size)
+        return count.reshape(self.pi.shape) / self._trajectories.num_trajectories
+
+    @cached_property
+    def table(self) -> Array:
+        """C, (..., S, A)."""
+        return self._tabulate(self._weights)
+
+    @property
+    def gradient(self) -> Array:
+        """The policy gradient, (..., S, A)."""
+        return project(self.pi, self.table)
+
+    def _scores(self, v: Any) -> tuple[Array, Array]:
+        """ψ·v as a table (..., S, A) and along the trajectories (T, ..., N)."""
+        v = _checks.table(v, "v", self.pi.shape[-2:])
+        score = center(self.pi, np.broadcast_to(v, self.pi.shape))
+        return score, score.ravel().take(self._x)
+
+    def hvp(self, v: Any) -> Array:
+        """Ĥ v, (..., S, A)."""
+        pi, C = self.pi, self.table
+        if not self._kind.cross:
+            v = _checks.table(v, "v", pi.shape[-2:])
+            return curvature(self._kind, pi, C, center(pi, v))
+        score, q = self._scores(v)
+        weights, weighted = self._weights, self._weights * q
+        past = np.cumsum(q, axis=0)
+        past -= q
+        past *= weights
+        tail = np.cumsum(weighted[::-1], axis=0)[::-1]
+        past += tail
+        past -= weighted
+        return curvature(self._kind, pi, C, score) + project(pi, self._tabulate(past))
+
+    @property
+    def hessian(self) -> Array:
+        """Ĥ, (..., S, A, S, A)."""
+        shape = self.pi.shape[-2:]
+        columns = []
+        for basis in np.eye(self._size).reshape(-1, *shape):
+            columns.append(self.hvp(basis))
+        return np.stack(columns, axis=-1).reshape(*self.pi.shape, *shape)
+
+    def cross_reward(self, u: Any) -> Array:
+        """∂/∂φ ⟨g, u⟩ for rewards R + φ, (..., S, A)."""
+        _, q = self._scores(u)
+        trace = _discounted_head(self._powers * q, self._gamma * self._lambda)
+        return self._tabulate(trace)
+
+    def cross_gamma(self, u: Any) -> Array:
+        """∂/∂γ ⟨g, u⟩, (...)."""
+        source = self._V_next + self._lambda * _next(self.advantage)
+        change = _discounted_tail(source, self._gamma * self._lambda)
+        steps = np.arange(self._trajectories.horizon).reshape(-1, *(1,) * (change.ndim - 1))
+        power_change = steps * self._gamma ** np.maximum(steps - 1, 0)
+        return self._pair(power_change * self.advantage + self._powers * change, u)
+
+    def cross_lambda(self, u: Any) -> Array:
+        """∂/∂λ ⟨g, u⟩, (...)."""
+        source = self._gamma * _next(self.advantage)
+        change = _discounted_tail(source, self._gamma * self._lambda)
+        if not self._kind.baseline:
+            change = np.zeros_like(change)
+        return self._pair(self._powers * change, u)
+
+    def _pair(self, weights: Array, u: Any) -> Array:
+        """Mean over trajectories of Σ_t weights_t q_t, (...)."""
+        _, q = self._scores(u)
+        return (weights * q).sum(axis=0).mean(axis=-1)
+
+
+def curvature(kind: Estimator, pi: Array, C: Array, score: Array) -> Array:
+    """− c π (ψ·v), plus project(π, C (ψ·v)) for estimators that keep the local term."""
+    log_part = -C.sum(axis=-1, keepdims=True) * pi * score
+    return log_part + project(pi, C * score) if kind.local else log_part
+
+
+def _trialwise(x: Array) -> Array:
+    """Make an array over trials (...) broadcast against (T, ..., N)."""
+    return x[..., None] if x.ndim else x
+
+
+def _next(x: Array) -> Array:
+    """x_{t+1}, zero at the end, time first."""
+    return np.concatenate([x[1:], np.zeros_like(x[:1])])
+
+
+def _discounted_tail(x: Array, kappa: Array) -> Array:
+    """y_t = x_t + κ y_{t+1}, time first."""
+    y = np.array(x)
+    for t in range(len(y) - 2, -1, -1):
+        y[t] += kappa * y[t + 1]
+    return y
+
+
+def _discounted_head(x: Array, kappa: Array) -> Array:
+    """y_t = x_t + κ y_{t−1}, time first."""
+    y = np.array(x)
+    for t in range(1, len(y)):
+        y[t] += kappa * y[t - 1]
+    return y
+
+
+def gradient(mdp: TabularMDP, theta: Any, trajectories: Trajectories, **options: Any) -> Array:
+    """The gradient estimate, (..., S, A); see `Estimate` for the options."""
+    return Estimate(mdp, theta, trajectories, **options).gradient
+
+
+def hvp(mdp: TabularMDP, theta: Any, trajectories: Trajectories, v: Any, **options: Any) -> Array:
+    """The Hessian estimate times v, (..., S, A); see `Estimate` for the options."""
+    return Estimate(mdp, theta, trajectories, **options).hvp(v)
+
+
+def hessian(mdp: TabularMDP, theta: Any, trajectories: Trajectories, **options: Any) -> Array:
+    """The Hessian estimate, (..., S, A, S, A); see `Estimate` for the options."""
+    return Estimate(mdp, theta, trajectories, **options).hessian

@@ -1,0 +1,191 @@
+"""The exact mean and covariance of every estimator's gradient and Hessian-vector product.
+
+The mean needs one backward and one forward pass. With C = Σ_t d_t π A_t (`tabular.gae`), c = Σ_a C
+and score ψ·v,
+
+    E g   = project(π, C)
+    E Ĥv  = − c π (ψ·v)  [+ project(π, C (ψ·v))]_lvc  [+ project(π, C₂)]_loaded
+    C₂    = Σ_t π (f_t A_t + d_t γ P h_{t+1}),
+            f = visit(γ Pᵀ(d π (ψ·v))),  h = evaluate(Σ_a π (ψ·v) A)
+
+which are the sampled forms of `tabular.estimators` with their expectations filled in. Facts
+that follow, and are tested: E g and E Ĥ of `loaded_dice` are the derivatives of J_T with terminal
+table V_b at λ = 1, and `dice` of J_T with V_b = 0; with V_b = V^π the mean of the `ad` Hessian is
+exactly zero, and that of `lvc` is the local part of ∇²J_T.
+
+Covariances are of a single trajectory (`tabular.covariance`); for N independent ones divide by N.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tabular import covariance
+from tabular.covariance import TrajectoryLaw
+from tabular.estimators import curvature
+from tabular.gae import UpdateField
+from tabular.mdp import TabularMDP
+from tabular.policy import center, project
+from tabular.registry import Estimator, find_estimator
+from tabular.transitions import Array
+
+
+class Expectation:
+    """The means of one estimator for one policy (or a batch); see `expected_gradient`."""
+
+    def __init__(
+        self,
+        mdp: TabularMDP,
+        theta: Any,
+        estimator: str | Estimator,
+        *,
+        horizon: int | None,
+        baseline: Any = None,
+        gae_lambda: Any = 1.0,
+    ) -> None:
+        self._kind = find_estimator(estimator)
+        baseline, gae_lambda = self._kind.advantage_inputs(mdp.num_states, baseline, gae_lambda)
+        self.field = UpdateField(
+            mdp, theta, gae_lambda=gae_lambda, baseline=baseline, horizon=horizon
+        )
+
+    @property
+    def gradient(self) -> Array:
+        """E g, (..., S, A)."""
+        return self.field.gradient
+
+    def hvp(self, v: Any) -> Array:
+        """E Ĥ v, (..., S, A)."""
+        field = self.field
+        pi, v = field.policy, np.asarray(v, dtype=np.float64)
+        mean = curvature(self._kind, pi, field.table, center(pi, v))
+        if not self._kind.cross:
+            return mean
+        score = center(field.pi, v[..., None, :, :])
+        weighted = field.pi * score
+        d, A = field.occupancy[..., None], field.advantage
+        gamma = field.gamma[..., None, None]
+        past = field.visit_gamma(gamma * field.chain.push_next(d * weighted))
+        future = field.evaluate_gamma((weighted * A).sum(axis=-1))
+        later = gamma[..., None] * field.chain.expect_next(future)
+        return mean + project(pi, (field.pi * (past[..., None] * A + d * later)).sum(axis=-3))
+
+    @property
+    def hessian(self) -> Array:
+        """E Ĥ, (..., S, A, S, A)."""
+        shape = self.field.policy.shape[-2:]
+        batch = (1,) * (self.field.policy.ndim - 2)
+        basis = np.eye(shape[0] * shape[1]).reshape(-1, *batch, *shape)
+        columns = np.moveaxis(self.hvp(basis), 0, -1)
+        return columns.reshape(*columns.shape[:-1], *shape)
+
+
+def expected_gradient(
+    mdp: TabularMDP,
+    theta: Any,
+    estimator: str | Estimator,
+    *,
+    horizon: int | None,
+    baseline: Any = None,
+    gae_lambda: Any = 1.0,
+) -> Array:
+    """E ĝ of an estimator, (..., S, A).
+
+    Parameters
+    ----------
+    mdp : TabularMDP
+    theta : array_like (..., S, A)
+        Logits that draw the trajectories.
+    estimator : str
+        `ad`, `lvc`, `loaded_dice` or `dice`.
+    horizon : int or None
+        Trajectory length T; None for its limit.
+    baseline : array_like (..., S), optional
+        V_b, baseline and bootstrap at T; zero if None.
+    gae_lambda : float or array (...), optional
+        λ of the generalised advantage.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the estimator is unknown, T is not a positive integer, or a table does not fit.
+    """
+    return Expectation(
+        mdp, theta, estimator, horizon=horizon, baseline=baseline, gae_lambda=gae_lambda
+    ).gradient
+
+
+def expected_hvp(
+    mdp: TabularMDP, theta: Any, estimator: str | Estimator, v: Any, **options: Any
+) -> Array:
+    """E Ĥ v, (..., S, A); options as in `expected_gradient`."""
+    return Expectation(mdp, theta, estimator, **options).hvp(v)
+
+
+def expected_hessian(
+    mdp: TabularMDP, theta: Any, estimator: str | Estimator, **options: Any
+) -> Array:
+    """E Ĥ, (..., S, A, S, A); options as in `expected_gradient`."""
+    return Expectation(mdp, theta, estimator, **options).hessian
+
+
+def _law(
+    mdp: TabularMDP, theta: Any, kind: Estimator, horizon: Any, baseline: Any, gae_lambda: Any
+) -> TrajectoryLaw:
+    baseline, gae_lambda = kind.advantage_inputs(mdp.num_states, baseline, gae_lambda)
+    return TrajectoryLaw(mdp, theta, horizon=horizon, baseline=baseline, gae_lambda=gae_lambda)
+
+
+def gradient_covariance(
+    mdp: TabularMDP,
+    theta: Any,
+    estimator: str | Estimator,
+    *,
+    horizon: int,
+    baseline: Any = None,
+    gae_lambda: float = 1.0,
+) -> Array:
+    """Cov ĝ of one trajectory, (S, A, S, A); arguments as in `expected_gradient`."""
+    law = _law(mdp, theta, find_estimator(estimator), horizon, baseline, gae_lambda)
+    return covariance.gradient_covariance(law)
+
+
+def hvp_covariance(
+    mdp: TabularMDP,
+    theta: Any,
+    estimator: str | Estimator,
+    v: Any,
+    *,
+    horizon: int,
+    baseline: Any = None,
+    gae_lambda: float = 1.0,
+) -> Array:
+    """Cov Ĥv of one trajectory, (S, A, S, A); arguments as in `expected_gradient`."""
+    kind = find_estimator(estimator)
+    law = _law(mdp, theta, kind, horizon, baseline, gae_lambda)
+    return covariance.hvp_covariance(law, kind, v)
+
+
+def gradient_variance(
+    mdp: TabularMDP, theta: Any, estimator: str | Estimator, **options: Any
+) -> float:
+    """tr Cov ĝ of one trajectory."""
+    return float(np.einsum("iaia", gradient_covariance(mdp, theta, estimator, **options)))
+
+
+def hvp_variance(
+    mdp: TabularMDP,
+    theta: Any,
+    estimator: str | Estimator,
+    v: Any,
+    *,
+    horizon: int,
+    baseline: Any = None,
+    gae_lambda: float = 1.0,
+) -> float:
+    """tr Cov Ĥv of one trajectory, without forming the covariance of the cross terms."""
+    kind = find_estimator(estimator)
+    law = _law(mdp, theta, kind, horizon, baseline, gae_lambda)
+    return covariance.hvp_variance(law, kind, v)

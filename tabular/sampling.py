@@ -1,0 +1,150 @@
+"""Trajectories of a softmax policy, many at once.
+
+A trajectory is s_0 ~ ρ, a_t ~ π(·|s_t), s_{t+1} ~ P(·|s_t, a_t), t < T, with reward R(s_t, a_t),
+or R(s_t, a_t, s_{t+1}) where the MDP has one. All trajectories of all trials advance together;
+the loop is over time only. Logits may differ from trial to trial.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from tabular import _checks
+from tabular.alias import AliasTable, Index, alias_table, sparse_alias_table
+from tabular.mdp import TabularMDP
+from tabular.policy import softmax
+from tabular.transitions import Array, Transitions
+
+
+class Trajectories(NamedTuple):
+    """N trajectories of T steps for each trial; time-major in memory.
+
+    Attributes
+    ----------
+    states : int array (T + 1, ..., N)
+    actions : int array (T, ..., N)
+    rewards : float array (T, ..., N)
+    """
+
+    states: Index
+    actions: Index
+    rewards: Array
+
+    @property
+    def horizon(self) -> int:
+        """T."""
+        return self.actions.shape[0]
+
+    @property
+    def num_trajectories(self) -> int:
+        """N."""
+        return self.actions.shape[-1]
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        """The trials' dimensions."""
+        return self.actions.shape[1:-1]
+
+
+def sample(
+    mdp: TabularMDP,
+    theta: Any,
+    *,
+    horizon: int,
+    num_trajectories: int,
+    rng: np.random.Generator,
+) -> Trajectories:
+    """Draw trajectories of π_θ.
+
+    Parameters
+    ----------
+    mdp : TabularMDP
+        One MDP; its reward table may carry the trials' dimensions (`TabularMDP.with_reward`).
+    theta : array_like (..., S, A)
+        Logits of each trial.
+    horizon, num_trajectories : int
+        T and N.
+    rng : numpy.random.Generator
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the MDP is a batch, θ has a wrong shape, T or N is not a positive integer, or `rng` is
+        not a Generator.
+    """
+    horizon = _checks.positive_integer(horizon, "horizon")
+    num = _checks.positive_integer(num_trajectories, "num_trajectories")
+    theta = _checks.table(theta, "theta", (mdp.num_states, mdp.num_actions))
+    if mdp.batch_shape:
+        raise ValueError(f"sampling needs one MDP, received a batch of shape {mdp.batch_shape}")
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"rng must be a numpy.random.Generator, received {type(rng).__name__}")
+    num_states, num_actions = mdp.num_states, mdp.num_actions
+    batch = np.broadcast_shapes(theta.shape[:-2], mdp.R.shape[:-2])
+    policy = softmax(np.broadcast_to(theta, (*batch, num_states, num_actions)))
+    actions_of = alias_table(policy.reshape(-1, num_actions))
+    successors, columns = _successors(mdp.transitions)
+    reward, per_trial = _rewards(mdp, batch)
+
+    trials = int(np.prod(batch))
+    trial = np.repeat(np.arange(trials), num)
+    policy_row = trial * num_states
+    reward_row = trial * (num_states * num_actions) if per_trial else 0
+    states = np.empty((horizon + 1, trials * num), dtype=np.intp)
+    actions = np.empty((horizon, trials * num), dtype=np.intp)
+    rewards = np.empty((horizon, trials * num))
+    states[0] = _starts(mdp.initial, trials * num, rng)
+    for t in range(horizon):
+        bucket, keep = actions_of.draw(states[t] + policy_row, rng.random(trials * num))
+        actions[t] = np.where(keep, actions_of.outcome.take(bucket), actions_of.alias.take(bucket))
+        row = states[t] * num_actions + actions[t]
+        bucket, keep = successors.draw(row, rng.random(trials * num))
+        entry = np.where(keep, successors.outcome.take(bucket), successors.alias.take(bucket))
+        states[t + 1] = columns.take(entry)
+        rewards[t] = reward.take(entry if mdp.successor_reward is not None else row + reward_row)
+    shape = (*batch, num)
+    return Trajectories(
+        states.reshape(horizon + 1, *shape),
+        actions.reshape(horizon, *shape),
+        rewards.reshape(horizon, *shape),
+    )
+
+
+@lru_cache(maxsize=64)
+def _successors(transitions: Transitions) -> tuple[AliasTable, Index]:
+    """Alias table of P(·|s,a) over the nonzero entries, and their columns."""
+    return sparse_alias_table(transitions.rows)
+
+
+def _rewards(mdp: TabularMDP, batch: tuple[int, ...]) -> tuple[Array, bool]:
+    """Flat rewards: per nonzero transition, per state-action, or per trial and state-action."""
+    if mdp.successor_reward is None:
+        per_trial = mdp.R.ndim > 2
+        table = np.broadcast_to(mdp.R, (*batch, *mdp.R.shape[-2:])) if per_trial else mdp.R
+        return np.ascontiguousarray(table).ravel(), per_trial
+    return successor_rewards(mdp), False
+
+
+def successor_rewards(mdp: TabularMDP) -> Array:
+    """R(s,a,s') on the nonzero entries of P in CSR order, (nnz,)."""
+    rows = mdp.transitions.rows
+    state_action = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
+    if mdp.successor_reward is None:
+        return mdp.R.ravel()[state_action]
+    if sp.issparse(mdp.successor_reward):
+        return np.asarray(mdp.successor_reward[state_action, rows.indices]).ravel()
+    return mdp.successor_reward.reshape(-1, mdp.num_states)[state_action, rows.indices]
+
+
+def _starts(initial: Array, count: int, rng: np.random.Generator) -> Index:
+    """s_0 ~ ρ; a certain start state uses no random numbers."""
+    support = np.flatnonzero(initial)
+    if support.size == 1:
+        return np.full(count, support[0])
+    table = alias_table(initial[support][None])
+    bucket, keep = table.draw(np.zeros(count, dtype=np.intp), rng.random(count))
+    return support[np.where(keep, table.outcome.take(bucket), table.alias.take(bucket))]

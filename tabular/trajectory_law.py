@@ -1,0 +1,143 @@
+"""The law of one trajectory as seen by the moment recursions: kernels weighted by TD errors.
+
+For a policy π and baseline V_b, with δ(x, s') = R(x, s') + γ V_b(s') − V_b(s) on every possible
+transition, the recursions of `tabular.covariance` need P δ^k as a (D, S) matrix, its average
+Σ_a π f(x) P δ^k over actions as an (S, S) matrix, the state distribution p_t, and the scalars
+
+    A_t(x) = E[Â_t|x] = P δ + κ P m',   E[Â_t²|x] = P δ² + 2 κ (P δ) m' + κ² P a',
+    m_t(s) = Σ_a π A_t,                 a_t(s) = Σ_a π E[Â_t²|x].
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from tabular import _checks
+from tabular.mdp import TabularMDP
+from tabular.policy import softmax
+from tabular.sampling import successor_rewards
+from tabular.transitions import SPARSE_BELOW, Array, state_average
+
+
+class AdvantageMoments(NamedTuple):
+    """E[Â_t|x] and E[Â_t²|x], each (T, S, A)."""
+
+    mean: Array
+    square: Array
+
+
+class TrajectoryLaw:
+    """One policy on one MDP over a horizon T, with baseline V_b (S,) and λ."""
+
+    def __init__(
+        self, mdp: TabularMDP, theta: Any, *, horizon: int, baseline: Any, gae_lambda: float
+    ) -> None:
+        shape = (mdp.num_states, mdp.num_actions)
+        theta = _checks.table(theta, "theta", shape)
+        baseline = _checks.table(baseline, "baseline", shape[:1])
+        gae_lambda = _checks.unit_interval(gae_lambda, "gae_lambda")
+        for name, array, dims in (
+            ("theta", theta, 2),
+            ("baseline", baseline, 1),
+            ("gae_lambda", gae_lambda, 0),
+            ("the reward table", mdp.R, 2),
+        ):
+            if array.ndim != dims:
+                raise ValueError(
+                    f"covariances take one policy at a time: {name} must have {dims} dimensions, "
+                    f"received shape {array.shape}"
+                )
+        self.horizon = _checks.positive_integer(horizon, "horizon")
+        self.shape = shape
+        self.pi = softmax(theta)
+        self.gamma = float(mdp.gamma)
+        self.kappa = self.gamma * float(gae_lambda)
+        self.initial = mdp.initial
+        self._kernel = mdp.transitions.rows
+        state = np.repeat(np.arange(self._kernel.shape[0]), np.diff(self._kernel.indptr))
+        self._entry_state = state // shape[1]
+        ahead = self.gamma * baseline[self._kernel.indices]
+        self._delta = successor_rewards(mdp) + ahead - baseline[self._entry_state]
+
+    @property
+    def size(self) -> int:
+        """D = S·A."""
+        return self.shape[0] * self.shape[1]
+
+    def _weighted(self, power: int) -> Any:
+        """P δ^power as CSR (D, S)."""
+        data = self._kernel.data * self._delta**power
+        return sp.csr_array((data, self._kernel.indices, self._kernel.indptr), self._kernel.shape)
+
+    @cached_property
+    def _rows(self) -> tuple[Any, Any]:
+        return _compact(self._weighted(0)), _compact(self._weighted(1))
+
+    @cached_property
+    def _entries(self) -> tuple[Any, Any]:
+        """P δ^k (k = 0, 1) as CSR (D, nnz): sums one number per possible transition."""
+        count = self._delta.size
+        each = np.arange(count)
+        return tuple(  # type: ignore[return-value]
+            sp.csr_array((self._weighted(k).data, each, self._kernel.indptr), (self.size, count))
+            for k in (0, 1)
+        )
+
+    def expect(self, power: int, table: Array) -> Array:
+        """Σ_s' P δ^power table(s', ...): (S, ...) -> (S, A, ...)."""
+        out = self._rows[power] @ table.reshape(self.shape[0], -1)
+        return out.reshape(*self.shape, *table.shape[1:])
+
+    def expect_own_block(self, power: int, table: Array) -> Array:
+        """The entries (s, ·) of `expect` at (s, a) only: (S, S, A) -> (S, A, A)."""
+        gathered = table[self._kernel.indices, self._entry_state]
+        return (self._entries[power] @ gathered).reshape(*self.shape, self.shape[1])
+
+    def under(self, power: int, weight: Array | float = 1.0) -> Any:
+        """Σ_a π(a|s) weight(s,a) P(s'|s,a) δ^power: an (S, S) matrix, dense or CSR."""
+        return _compact(state_average(self._weighted(power), self.pi * weight))
+
+    @cached_property
+    def state_distribution(self) -> Array:
+        """p_t(s) = P(s_t = s), (T, S)."""
+        return self.carry_forward([self.under(0)])[0]
+
+    def carry_forward(self, kernels: list[Any]) -> Array:
+        """E[p_t^k; s_t = s] for p_t = Σ_{j<t} q_j and k = 0, 1, ..., (k, T, S).
+
+        `kernels[k]` is Σ_a π q^k P; the binomial theorem joins past and present.
+        """
+        orders = range(len(kernels))
+        carried = np.zeros((len(kernels), self.horizon, self.shape[0]))
+        carried[0, 0] = self.initial
+        transposed = [kernel.T for kernel in kernels]
+        binomial = ((1,), (1, 1), (1, 2, 1))
+        for t in range(1, self.horizon):
+            for k in orders:
+                for i, times in enumerate(binomial[k]):
+                    carried[k, t] += times * (transposed[i] @ carried[k - i, t - 1])
+        return carried
+
+    @cached_property
+    def advantages(self) -> AdvantageMoments:
+        """The first two moments of Â_t given x_t."""
+        mean, square = (np.zeros((self.horizon, *self.shape)) for _ in range(2))
+        first, second = (self._weighted(k).sum(axis=1).reshape(self.shape) for k in (1, 2))
+        m, a = np.zeros(self.shape[0]), np.zeros(self.shape[0])
+        for t in range(self.horizon - 1, -1, -1):
+            mean[t] = first + self.kappa * self.expect(0, m)
+            square[t] = (
+                second + 2 * self.kappa * self.expect(1, m) + self.kappa**2 * self.expect(0, a)
+            )
+            m, a = (self.pi * mean[t]).sum(axis=1), (self.pi * square[t]).sum(axis=1)
+        return AdvantageMoments(mean, square)
+
+
+def _compact(matrix: Any) -> Any:
+    """A dense array where a CSR matrix is mostly full."""
+    filled = matrix.nnz / (matrix.shape[0] * matrix.shape[1])
+    return matrix.toarray() if filled >= SPARSE_BELOW else matrix

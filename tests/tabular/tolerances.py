@@ -1,0 +1,53 @@
+"""How closely two numbers must agree, one constant for each kind of quantity.
+
+Distances are measured in the maximum norm of the whole table: a component far below the largest
+one carries the rounding error of the largest. `scale` multiplies the absolute part where a test
+knows the size of the numbers that cancelled (say 1/(1 − γ) times the rewards).
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Tolerance(NamedTuple):
+    """|actual − expected| <= rtol · max|expected| + atol · scale."""
+
+    rtol: float
+    atol: float
+
+
+# The moderate cases (γ <= 0.9) have condition numbers below 20, so that double precision keeps
+# 14 digits; every derivative is a sum of more products of solutions, and loses a little more.
+VALUE = Tolerance(rtol=1e-13, atol=1e-14)
+FIRST = Tolerance(rtol=1e-12, atol=1e-13)
+SECOND = Tolerance(rtol=1e-12, atol=1e-13)
+THIRD = Tolerance(rtol=1e-11, atol=1e-13)
+
+#: A member of a batch against the single computation: the same sums, in another order.
+SAME = Tolerance(rtol=1e-13, atol=1e-14)
+
+#: GMRES stops at a relative residual of 1e-12, which 1/(1 − γ) <= 20 magnifies.
+ITERATIVE = Tolerance(rtol=1e-10, atol=1e-12)
+
+#: Central differences of order two with h = 1e-5: truncation h² = 1e-10 times a third derivative,
+#: rounding 1e-16/h = 1e-11 times the function. A relative error of 5e-4 is far outside.
+FINITE_DIFFERENCE = Tolerance(rtol=1e-7, atol=1e-8)
+
+#: Identities between the engine's own numbers, with `scale` = the a-priori size of the terms,
+#: max|R| / (1 − γ)^k, at up to 1/(1 − γ) = 1000 and any logits.
+IDENTITY = Tolerance(rtol=0.0, atol=1e-13)
+
+
+def assert_close(
+    actual: Any, expected: Any, tolerance: Tolerance, *, scale: float = 1.0, what: str = ""
+) -> None:
+    """Fail unless shapes are equal, nothing is empty, all is finite and the distance is small."""
+    actual, expected = np.asarray(actual, dtype=float), np.asarray(expected, dtype=float)
+    assert actual.shape == expected.shape, f"{what} shape {actual.shape} is not {expected.shape}"
+    assert actual.size > 0, f"{what} is empty: nothing was compared"
+    assert np.all(np.isfinite(expected)), f"{what} has a reference that is not finite"
+    assert np.all(np.isfinite(actual)), f"{what} is not finite"
+    error = float(np.max(np.abs(actual - expected)))
+    allowed = tolerance.rtol * float(np.max(np.abs(expected))) + tolerance.atol * scale
+    assert error <= allowed, f"{what} differs by {error:.3g}, allowed {allowed:.3g}"
