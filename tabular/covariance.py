@@ -77,6 +77,41 @@ def hvp_covariance(law: TrajectoryLaw, kind: Estimator, v: Any) -> Array:
     return _both_sides(table_covariance(law), lambda X: curvature(kind, law.pi, X, score))
 
 
+def functional_variance(law: TrajectoryLaw, weight: Array) -> float:
+    """Var Σ_t γ^t Â_t weight(x_t), a linear functional of C, in O(T nnz(P))."""
+    moments, pi = law.advantages, law.pi
+    mean_tail, advantage_tail = np.zeros(law.shape[0]), np.zeros(law.shape[0])
+    second = 0.0
+    for t in range(law.horizon - 1, -1, -1):
+        w = law.gamma**t
+        later = law.expect(1, mean_tail) + law.kappa * law.expect(0, advantage_tail)
+        occupied = law.state_distribution[t, :, None] * pi
+        here = w * weight * moments.square[t]
+        second += np.sum(occupied * w * weight * (here + 2 * later))
+        mean_tail = (pi * (w * weight * moments.mean[t] + law.expect(0, mean_tail))).sum(axis=1)
+        advantage_tail = (pi * (here + later)).sum(axis=1)
+    return float(second - (law.initial @ mean_tail) ** 2)
+
+
+def gradient_variance_along(law: TrajectoryLaw, u: Any) -> float:
+    """uᵀ Cov(ĝ) u of one trajectory."""
+    return functional_variance(law, center(law.pi, _checks.table(u, "u", law.shape)))
+
+
+def hvp_variance_along(law: TrajectoryLaw, kind: Estimator, v: Any, u: Any) -> float:
+    """uᵀ Cov(Ĥv) u of one trajectory."""
+    v, u = _checks.table(v, "v", law.shape), _checks.table(u, "u", law.shape)
+    q = center(law.pi, v)
+    if not kind.cross:
+        weight = -np.broadcast_to((law.pi * q * u).sum(axis=1, keepdims=True), law.shape)
+        return functional_variance(law, weight + q * center(law.pi, u) * kind.local)
+
+    def expect(power: int, tails: Array) -> Array:
+        return law.expect(power, np.tensordot(tails, u, 2))
+
+    return _cross_moments(law, v, expect).along(law, u)
+
+
 def hvp_variance(law: TrajectoryLaw, kind: Estimator, v: Any) -> float:
     """tr Cov Ĥv of one trajectory."""
     if not kind.cross:
@@ -129,6 +164,14 @@ class _CrossMoments:
             + mixed.transpose(0, 2, 1)
         )
         return second - np.multiply.outer(self.mean, self.mean)
+
+    def along(self, law: TrajectoryLaw, u: Array) -> float:
+        """uᵀ Cov u, where the later tables are already contracted with u."""
+        phi, psi = (np.einsum("sab,sb->sa", vectors, u) for vectors in self._vectors(law))
+        total = 2 * np.sum(phi * self.phi_later + psi * self.psi_later)
+        total += np.sum(self.phi_phi * phi**2 + 2 * self.phi_psi * phi * psi)
+        total += np.sum(self.psi_psi * psi**2)
+        return float(total - np.sum(self.mean * u) ** 2)
 
     def trace(self, law: TrajectoryLaw) -> float:
         phi, psi = self._vectors(law)

@@ -79,9 +79,11 @@ def enumerate_trajectories(
 def count_trajectories(mdp: TabularMDP, theta: Any, *, horizon: int) -> float:
     """Count the trajectories of positive probability, without making them."""
     support = mdp.transitions.rows.copy()
-    support.data = (support.data > 0).astype(np.float64)
+    support.eliminate_zeros()
+    support.data = np.ones_like(support.data)
     possible = (softmax(np.asarray(theta, dtype=np.float64)) > 0).ravel()
     count = (mdp.initial > 0).astype(np.float64)
     for _ in range(horizon):
-        count = support.T @ (np.repeat(count, mdp.num_actions) * possible)
+        # Not a product with `possible`: an infinite count times False would be NaN.
+        count = support.T @ np.where(possible, np.repeat(count, mdp.num_actions), 0.0)
     return float(count.sum())

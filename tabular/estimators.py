@@ -19,7 +19,7 @@ so a product costs O(N T + S A). The cross-derivatives of the gradient (baseline
 the same for all estimators, because the gradients are:
 
     ∂_φ⟨g,u⟩ = Σ_k c_k [x_k = ·],  c_k = γλ c_{k−1} + γ^k q_k      (an eligibility trace)
-    ∂_γ⟨g,u⟩ = Σ_t (t γ^{t−1} Â_t + γ^t ∂_γÂ_t) q_t,  ∂_λ⟨g,u⟩ = Σ_t γ^t ∂_λÂ_t q_t.
+    ∂_γ g    = Σ_t (t γ^{t−1} Â_t + γ^t ∂_γÂ_t) ψ_t,  ∂_λ g = Σ_t γ^t ∂_λÂ_t ψ_t.
 """
 
 from __future__ import annotations
@@ -145,6 +145,10 @@ class Estimate:
         past -= weighted
         return curvature(self._kind, pi, C, score) + project(pi, self._tabulate(past))
 
+    def vjp(self, u: Any) -> Array:
+        """Ĥᵀ u: every surrogate's Hessian is symmetric."""
+        return self.hvp(u)
+
     @property
     def hessian(self) -> Array:
         """Ĥ, (..., S, A, S, A)."""
@@ -160,26 +164,22 @@ class Estimate:
         trace = _discounted_head(self._powers * q, self._gamma * self._lambda)
         return self._tabulate(trace)
 
-    def cross_gamma(self, u: Any) -> Array:
-        """∂/∂γ ⟨g, u⟩, (...)."""
+    def cross_gamma(self) -> Array:
+        """∂_γ ĝ, (..., S, A)."""
         source = self._V_next + self._lambda * _next(self.advantage)
         change = _discounted_tail(source, self._gamma * self._lambda)
         steps = np.arange(self._trajectories.horizon).reshape(-1, *(1,) * (change.ndim - 1))
         power_change = steps * self._gamma ** np.maximum(steps - 1, 0)
-        return self._pair(power_change * self.advantage + self._powers * change, u)
+        weights = power_change * self.advantage + self._powers * change
+        return project(self.pi, self._tabulate(weights))
 
-    def cross_lambda(self, u: Any) -> Array:
-        """∂/∂λ ⟨g, u⟩, (...)."""
+    def cross_lambda(self) -> Array:
+        """∂_λ ĝ, (..., S, A); zero for `dice`, which has no λ."""
+        if not self._kind.baseline:
+            return np.zeros(self.pi.shape)
         source = self._gamma * _next(self.advantage)
         change = _discounted_tail(source, self._gamma * self._lambda)
-        if not self._kind.baseline:
-            change = np.zeros_like(change)
-        return self._pair(self._powers * change, u)
-
-    def _pair(self, weights: Array, u: Any) -> Array:
-        """Mean over trajectories of Σ_t weights_t q_t, (...)."""
-        _, q = self._scores(u)
-        return (weights * q).sum(axis=0).mean(axis=-1)
+        return project(self.pi, self._tabulate(self._powers * change))
 
 
 def curvature(kind: Estimator, pi: Array, C: Array, score: Array) -> Array:

@@ -193,6 +193,10 @@ class Evaluation:
         columns = np.moveaxis(product(basis), 0, -1)
         return columns.reshape(*columns.shape[:-1], *shape)
 
+    def vjp(self, u: Any) -> Array:
+        """The transposed Jacobian of the gradient times u; the Hessian is symmetric."""
+        return self.hvp(u)
+
     def third(self, u: Any, v: Any) -> Array:
         """∇³J[u, v, ·], the directional third derivative, (..., S, A)."""
         u, v = self._direction(u, "u"), self._direction(v, "v")
@@ -224,6 +228,10 @@ class Evaluation:
         dQ = next_value + self._discount(self.chain.expect_next(dV))
         dd = self._discounted.visit(self.chain.push_next(d * pi))[..., None]
         return (pi * (dd * self.advantage + d * (dQ - dV[..., None]))).sum(axis=-3)
+
+    def cross_lambda(self) -> Array:
+        """∂_λ ∇_θ J = 0: with exact values the advantage does not depend on λ."""
+        return np.zeros_like(self.gradient)
 
     def _direction(self, v: Any, name: str) -> Array:
         shape = (self._mdp.num_states, self._mdp.num_actions)

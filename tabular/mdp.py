@@ -33,6 +33,7 @@ class TabularMDP:
     R : array_like (..., S, A) or (..., S, A, S)
         Rewards R(s,a), or R(s,a,s') (a sparse (S·A, S) matrix when P is sparse). The latter is
         kept in `successor_reward` for sampling and moments; `R` is then its mean over s'.
+        What `add_reward` adds to such an MDP is kept in `bonus` (..., S, A).
     gamma : float
         Discount, 0 <= γ < 1.
     initial : array_like (..., S) or int
@@ -57,6 +58,7 @@ class TabularMDP:
     action_labels: Sequence[str] | None = None
     name: str = "mdp"
     successor_reward: Any = field(init=False, default=None)
+    bonus: Any = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         put = lambda key, value: object.__setattr__(self, key, value)  # noqa: E731 (frozen)
@@ -66,7 +68,7 @@ class TabularMDP:
         reward, by_successor = _reward_table(self.R, transitions)
         put("R", reward)
         put("successor_reward", by_successor)
-        put("gamma", check_discount(self.gamma))
+        put("gamma", check_discount(self.gamma, transitions.batch_shape))
         put("initial", _initial_distribution(self.initial, transitions))
         for key, size in (("state_labels", self.num_states), ("action_labels", self.num_actions)):
             put(key, _labels(getattr(self, key), size, key))
@@ -108,6 +110,12 @@ class TabularMDP:
         """One MDP of a batch."""
         if not self.batch_shape:
             raise ValueError("a single MDP cannot be indexed; stack several with TabularMDP.stack")
+        batches = {self.batch_shape, self.R.shape[:-2], np.shape(self.gamma) or self.batch_shape}
+        if len(batches) > 1:
+            raise ValueError(
+                "an index needs rewards and discounts in the shape of the batch of P, received "
+                f"batch shapes {sorted(batches)}; index first, then use with_reward or with_gamma"
+            )
         rewards = self.R if self.successor_reward is None else self.successor_reward
         gamma = self.gamma if np.ndim(self.gamma) == 0 else self.gamma[index]
         return TabularMDP(
@@ -128,11 +136,21 @@ class TabularMDP:
                 f"R must have shape (..., {self.num_states}, {self.num_actions}), "
                 f"received {reward.shape}"
             )
-        return self._replace(R=reward, successor_reward=None)
+        _check_batch("R", reward.shape[:-2], self.batch_shape)
+        return self._replace(R=_frozen(reward), successor_reward=None, bonus=None)
+
+    def add_reward(self, phi: Any) -> TabularMDP:
+        """The same MDP with R + φ for φ (..., S, A); rewards R(s,a,s') keep their randomness."""
+        phi = finite_array(phi, "phi")
+        total = self.with_reward(self.R + phi)
+        if self.successor_reward is None:
+            return total
+        bonus = phi if self.bonus is None else self.bonus + phi
+        return total._replace(successor_reward=self.successor_reward, bonus=bonus)
 
     def with_gamma(self, gamma: Any) -> TabularMDP:
         """The same MDP with another discount; an array makes a batch of discounts."""
-        return self._replace(gamma=check_discount(gamma))
+        return self._replace(gamma=check_discount(gamma, self.batch_shape))
 
     def _replace(self, **changes: Any) -> TabularMDP:
         other = object.__new__(TabularMDP)
@@ -202,15 +220,26 @@ class TabularMDP:
         return interchange.from_gymnasium(env, gamma=gamma, **kwargs)
 
 
-def check_discount(gamma: Any) -> Any:
-    """Return γ as a float (or float array) after checking 0 <= γ < 1."""
+def check_discount(gamma: Any, batch: tuple[int, ...] = ()) -> Any:
+    """Return γ as a float, or an array that broadcasts with `batch`, after 0 <= γ < 1."""
     value = finite_array(gamma, "gamma")
     if np.any(value < 0) or np.any(value >= 1):
         raise ValueError(
             f"gamma must satisfy 0 <= gamma < 1, received {gamma}; "
             "for an undiscounted episode use a horizon and gamma close to 1"
         )
-    return float(value) if value.ndim == 0 else value
+    _check_batch("gamma", value.shape, batch)
+    return float(value) if value.ndim == 0 else _frozen(value)
+
+
+def _check_batch(name: str, shape: tuple[int, ...], batch: tuple[int, ...]) -> None:
+    try:
+        np.broadcast_shapes(shape, batch)
+    except ValueError:
+        raise ValueError(
+            f"the leading dimensions of {name} must broadcast with those of P, {batch}, "
+            f"received {shape}"
+        ) from None
 
 
 def _transition_table(P: Any) -> Any:
@@ -282,9 +311,8 @@ def _reward_table(R: Any, transitions: Transitions) -> tuple[Array, Any]:
         return _frozen(table), None
     if not transitions.is_sparse and table.shape == (*expected, num_states):
         return _frozen(np.einsum("...j,...j->...", transitions.P, table)), _frozen(table)
-    raise ValueError(
-        f"R must have shape {expected} or {(*expected, num_states)}, received {table.shape}"
-    )
+    by_successor = "be a sparse (S*A, S)" if transitions.is_sparse else (*expected, num_states)
+    raise ValueError(f"R must have shape {expected} or {by_successor}, received {table.shape}")
 
 
 def _initial_distribution(initial: Any, transitions: Transitions) -> Array:
@@ -301,9 +329,10 @@ def _initial_distribution(initial: Any, transitions: Transitions) -> Array:
         raise ValueError(f"initial must have shape {shape}, received {table.shape}")
     sums = table.sum(axis=-1)
     if np.any(table < 0) or np.any(np.abs(sums - 1) > ROW_SUM_TOLERANCE):
+        worst = float(np.ravel(sums)[np.abs(np.ravel(sums) - 1).argmax()])
         raise ValueError(
             "initial must be a probability distribution over states, received sum "
-            f"{float(np.ravel(sums)[0]):.10g} and smallest entry {table.min():.3g}"
+            f"{worst:.10g} and smallest entry {table.min():.3g}"
         )
     return _frozen(np.broadcast_to(table, shape))
 

@@ -22,13 +22,13 @@ from typing import Any
 
 import numpy as np
 
-from tabular import covariance
-from tabular.covariance import TrajectoryLaw
+from tabular import _checks, covariance
 from tabular.estimators import curvature
 from tabular.gae import UpdateField
 from tabular.mdp import TabularMDP
 from tabular.policy import center, project
 from tabular.registry import Estimator, find_estimator
+from tabular.trajectory_law import TrajectoryLaw
 from tabular.transitions import Array
 
 
@@ -59,7 +59,8 @@ class Expectation:
     def hvp(self, v: Any) -> Array:
         """E Ĥ v, (..., S, A)."""
         field = self.field
-        pi, v = field.policy, np.asarray(v, dtype=np.float64)
+        pi = field.policy
+        v = _checks.table(v, "v", pi.shape[-2:])
         mean = curvature(self._kind, pi, field.table, center(pi, v))
         if not self._kind.cross:
             return mean
@@ -72,11 +73,29 @@ class Expectation:
         later = gamma[..., None] * field.chain.expect_next(future)
         return mean + project(pi, (field.pi * (past[..., None] * A + d * later)).sum(axis=-3))
 
+    def vjp(self, u: Any) -> Array:
+        """E Ĥᵀ u: every surrogate's Hessian is symmetric."""
+        return self.hvp(u)
+
+    def cross_reward(self, u: Any) -> Array:
+        """E ∂_φ⟨ĝ, u⟩ for rewards R + φ, (..., S, A)."""
+        return self.field.cross_reward(u)
+
+    def cross_gamma(self) -> Array:
+        """E ∂_γ ĝ, (..., S, A)."""
+        return self.field.cross_gamma()
+
+    def cross_lambda(self) -> Array:
+        """E ∂_λ ĝ, (..., S, A); zero for `dice`, which has no λ."""
+        if not self._kind.baseline:
+            return np.zeros_like(self.field.gradient)
+        return self.field.cross_lambda()
+
     @property
     def hessian(self) -> Array:
         """E Ĥ, (..., S, A, S, A)."""
         shape = self.field.policy.shape[-2:]
-        batch = (1,) * (self.field.policy.ndim - 2)
+        batch = (1,) * (self.field.table.ndim - 2)
         basis = np.eye(shape[0] * shape[1]).reshape(-1, *batch, *shape)
         columns = np.moveaxis(self.hvp(basis), 0, -1)
         return columns.reshape(*columns.shape[:-1], *shape)

@@ -88,11 +88,12 @@ def sample(
     policy = softmax(np.broadcast_to(theta, (*batch, num_states, num_actions)))
     actions_of = alias_table(policy.reshape(-1, num_actions))
     successors, columns = _successors(mdp.transitions)
-    reward, per_trial = _rewards(mdp, batch)
+    entry_reward, pair_reward = _rewards(mdp, batch)
 
     trials = int(np.prod(batch))
     trial = np.repeat(np.arange(trials), num)
     policy_row = trial * num_states
+    per_trial = pair_reward is not None and pair_reward.size > num_states * num_actions
     reward_row = trial * (num_states * num_actions) if per_trial else 0
     states = np.empty((horizon + 1, trials * num), dtype=np.intp)
     actions = np.empty((horizon, trials * num), dtype=np.intp)
@@ -105,7 +106,9 @@ def sample(
         bucket, keep = successors.draw(row, rng.random(trials * num))
         entry = np.where(keep, successors.outcome.take(bucket), successors.alias.take(bucket))
         states[t + 1] = columns.take(entry)
-        rewards[t] = reward.take(entry if mdp.successor_reward is not None else row + reward_row)
+        rewards[t] = 0.0 if entry_reward is None else entry_reward.take(entry)
+        if pair_reward is not None:
+            rewards[t] += pair_reward.take(row + reward_row)
     shape = (*batch, num)
     return Trajectories(
         states.reshape(horizon + 1, *shape),
@@ -120,21 +123,29 @@ def _successors(transitions: Transitions) -> tuple[AliasTable, Index]:
     return sparse_alias_table(transitions.rows)
 
 
-def _rewards(mdp: TabularMDP, batch: tuple[int, ...]) -> tuple[Array, bool]:
-    """Flat rewards: per nonzero transition, per state-action, or per trial and state-action."""
-    if mdp.successor_reward is None:
-        per_trial = mdp.R.ndim > 2
-        table = np.broadcast_to(mdp.R, (*batch, *mdp.R.shape[-2:])) if per_trial else mdp.R
-        return np.ascontiguousarray(table).ravel(), per_trial
-    return successor_rewards(mdp), False
+def _rewards(mdp: TabularMDP, batch: tuple[int, ...]) -> tuple[Array | None, Array | None]:
+    """Rewards per nonzero transition (nnz,) or None, and per (trial and) state-action or None."""
+    table = mdp.R if mdp.successor_reward is None else mdp.bonus
+    if table is not None and table.ndim > 2:
+        table = np.broadcast_to(table, (*batch, *table.shape[-2:]))
+    entries = None if mdp.successor_reward is None else _transition_rewards(mdp)
+    return entries, None if table is None else np.ascontiguousarray(table).ravel()
 
 
 def successor_rewards(mdp: TabularMDP) -> Array:
-    """R(s,a,s') on the nonzero entries of P in CSR order, (nnz,)."""
+    """R(s,a,s') on the nonzero entries of P in CSR order, (nnz,); one reward table only."""
     rows = mdp.transitions.rows
     state_action = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
     if mdp.successor_reward is None:
         return mdp.R.ravel()[state_action]
+    rewards = _transition_rewards(mdp)
+    return rewards if mdp.bonus is None else rewards + mdp.bonus.ravel()[state_action]
+
+
+def _transition_rewards(mdp: TabularMDP) -> Array:
+    """`successor_reward` on the nonzero entries of P in CSR order, (nnz,)."""
+    rows = mdp.transitions.rows
+    state_action = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
     if sp.issparse(mdp.successor_reward):
         return np.asarray(mdp.successor_reward[state_action, rows.indices]).ravel()
     return mdp.successor_reward.reshape(-1, mdp.num_states)[state_action, rows.indices]

@@ -34,7 +34,7 @@ class TrajectoryLaw:
     """One policy on one MDP over a horizon T, with baseline V_b (S,) and λ."""
 
     def __init__(
-        self, mdp: TabularMDP, theta: Any, *, horizon: int, baseline: Any, gae_lambda: float
+        self, mdp: TabularMDP, theta: Any, *, horizon: int, baseline: Any, gae_lambda: Any
     ) -> None:
         shape = (mdp.num_states, mdp.num_actions)
         theta = _checks.table(theta, "theta", shape)
@@ -45,6 +45,7 @@ class TrajectoryLaw:
             ("baseline", baseline, 1),
             ("gae_lambda", gae_lambda, 0),
             ("the reward table", mdp.R, 2),
+            ("the discount", np.asarray(mdp.gamma), 0),
         ):
             if array.ndim != dims:
                 raise ValueError(
@@ -82,7 +83,7 @@ class TrajectoryLaw:
         """P δ^k (k = 0, 1) as CSR (D, nnz): sums one number per possible transition."""
         count = self._delta.size
         each = np.arange(count)
-        return tuple(  # type: ignore[return-value]
+        return tuple(
             sp.csr_array((self._weighted(k).data, each, self._kernel.indptr), (self.size, count))
             for k in (0, 1)
         )

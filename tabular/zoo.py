@@ -22,9 +22,6 @@ from tabular.mdp import TabularMDP
 from tabular.policy import softmax
 from tabular.transitions import Array
 
-#: Below this E/c no longer fits float64.
-SMALLEST_CONCENTRATION = 1e-300
-
 #: Moves of a gridworld, (row, column), in the order of its actions; a turn right is the next one.
 MOVES = {"up": (-1, 0), "right": (0, 1), "down": (1, 0), "left": (0, -1)}
 
@@ -67,10 +64,8 @@ def random_mdp(
     num_states = _checks.positive_integer(num_states, "num_states")
     num_actions = _checks.positive_integer(num_actions, "num_actions")
     c = _scalar(concentration, "concentration")
-    if c < SMALLEST_CONCENTRATION:
-        raise ValueError(
-            f"concentration must be at least {SMALLEST_CONCENTRATION}, received {concentration}"
-        )
+    if c < 1e-300:  # E/c must fit float64
+        raise ValueError(f"concentration must be at least 1e-300, received {concentration}")
     if not isinstance(rng, np.random.Generator):
         raise TypeError(
             f"rng must be a numpy Generator, received {rng!r}; make one with "
@@ -240,8 +235,7 @@ def gridworld(
     Raises
     ------
     ValueError, TypeError
-        If a cell is outside the grid or a wall, start and goal agree, or a number is out of its
-        range.
+        If a cell is off the grid or a wall, start and goal agree, or a number is out of range.
     """
     size = _checks.positive_integer(rows, "rows"), _checks.positive_integer(columns, "columns")
     slip = _scalar(_checks.unit_interval(slip, "slip"), "slip")

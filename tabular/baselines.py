@@ -1,0 +1,59 @@
+"""Baseline tables V_b as functions of the policy they serve.
+
+A critic follows the policy, so a sampled inner loop needs a V_b for every iterate θ^i. A baseline is
+a function (mdp, θ, rng) -> V_b (..., S):
+
+    exact_baseline   V_b = V^π
+    zero_baseline    V_b = 0
+    NoisyBaseline    V_b = V^π + c ‖V^π‖₂/S · z,  z ~ N(0, I_S),   one z per estimate
+
+The noise model and c = 1 are those of the paper's experiments ("noise coefficient", its Table 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from tabular import exact
+from tabular.mdp import TabularMDP
+from tabular.transitions import Array
+
+Baseline = Callable[[TabularMDP, Array, np.random.Generator | None], Array]
+
+
+def exact_baseline(mdp: TabularMDP, theta: Array, rng: np.random.Generator | None) -> Array:
+    """V^π over the infinite horizon, (..., S)."""
+    return exact.state_value(mdp, theta)
+
+
+def zero_baseline(mdp: TabularMDP, theta: Array, rng: np.random.Generator | None) -> Array:
+    """No baseline and no bootstrap, (S,)."""
+    return np.zeros(mdp.num_states)
+
+
+@dataclass(frozen=True)
+class NoisyBaseline:
+    """V^π + c ‖V^π‖₂/S · z, drawn afresh for every estimate."""
+
+    coefficient: float = 1.0
+
+    def __call__(self, mdp: TabularMDP, theta: Array, rng: np.random.Generator | None) -> Array:
+        """Draw V_b, (..., S).
+
+        Raises
+        ------
+        TypeError
+            Without a generator: a noisy table is random.
+        """
+        if rng is None:
+            raise TypeError("a noisy baseline needs rng, a numpy.random.Generator; received None")
+        value = exact.state_value(mdp, theta)
+        return value + self.scale(value) * rng.standard_normal(value.shape)
+
+    def scale(self, value: Array) -> Array:
+        """Standard deviation c ‖V‖₂/S of every entry, (..., 1)."""
+        norm = np.linalg.norm(value, axis=-1, keepdims=True)
+        return self.coefficient * norm / value.shape[-1]

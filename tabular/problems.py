@@ -1,0 +1,183 @@
+"""Meta-learning problems: what the meta-parameters φ are and where they enter the inner update.
+
+    Maml   φ = θ⁰                  inner and outer objective J; ∂θ⁰/∂φ = I
+    Lirpg  φ = intrinsic reward    inner rewards R + φ, outer rewards R
+    Mgrl   φ = (γ, λ)              inner update with generalised advantages of a fixed critic
+                                   at (γ, λ), outer objective J at the MDP's own γ
+
+Each says how θ⁰ depends on φ, what the inner update at (φ, θ) is, and how its derivative with
+respect to φ pairs with a vector (Finn et al. 2017; Zheng et al. 2018; Xu et al. 2018).
+The K steps themselves are `tabular.metagradient`'s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from tabular import _checks, exact
+from tabular.gae import UpdateField
+from tabular.mdp import TabularMDP
+from tabular.sources import Differential, Update
+from tabular.transitions import Array
+
+
+class Problem(Protocol):
+    """φ -> θ⁰, inner update, outer objective."""
+
+    def check(self, phi: Any) -> Array:
+        """Return φ as an array after checking its shape."""
+        ...
+
+    def start(self, phi: Array) -> Array:
+        """θ⁰(φ), (..., S, A)."""
+        ...
+
+    def inner(self, phi: Array, theta: Array) -> Update:
+        """The inner update at (φ, θ)."""
+        ...
+
+    def outer(self, phi: Array, theta: Array) -> Update:
+        """The outer objective, whose gradient is ∇_θ J_Out."""
+        ...
+
+    def cross(self, differential: Differential, u: Array) -> Array:
+        """∂_φ⟨g, u⟩, in the shape of φ."""
+        ...
+
+    def start_vjp(self, u: Array) -> Array | None:
+        """(∂θ⁰/∂φ)ᵀ u, or None where θ⁰ does not depend on φ."""
+        ...
+
+
+def _objective(mdp: TabularMDP, theta: Array, horizon: int | None, terminal: Any) -> Update:
+    return Update(
+        mdp,
+        theta,
+        exact=lambda: exact.evaluate(mdp, theta, horizon=horizon, terminal_value=terminal),
+    )
+
+
+@dataclass(frozen=True)
+class Maml:
+    """φ = θ⁰: adapt from φ by K gradient steps on J, then maximise J.
+
+    `horizon` and `terminal_value` choose the exact objective J_T instead of the infinite one.
+    """
+
+    mdp: TabularMDP
+    horizon: int | None = None
+    terminal_value: Any = None
+
+    def check(self, phi: Any) -> Array:
+        """φ is a table of logits (..., S, A)."""
+        return _checks.table(phi, "phi", (self.mdp.num_states, self.mdp.num_actions))
+
+    def start(self, phi: Array) -> Array:
+        """θ⁰ = φ."""
+        return phi
+
+    def inner(self, phi: Array, theta: Array) -> Update:
+        """∇J at θ."""
+        return _objective(self.mdp, theta, self.horizon, self.terminal_value)
+
+    outer = inner
+
+    def cross(self, differential: Differential, u: Array) -> Array:
+        """The update does not depend on φ."""
+        return np.zeros_like(u)
+
+    def start_vjp(self, u: Array) -> Array:
+        """The identity."""
+        return u
+
+
+@dataclass(frozen=True)
+class Lirpg:
+    """φ = intrinsic reward (S, A): K steps on rewards R + φ from θ⁰, then the value under R."""
+
+    mdp: TabularMDP
+    theta0: Any
+
+    def check(self, phi: Any) -> Array:
+        """φ is a reward table (..., S, A)."""
+        return _checks.table(phi, "phi", (self.mdp.num_states, self.mdp.num_actions))
+
+    def start(self, phi: Array) -> Array:
+        """The fixed θ⁰, repeated over the batch of φ."""
+        return _repeat(self.mdp, self.theta0, phi.shape[:-2])
+
+    def inner(self, phi: Array, theta: Array) -> Update:
+        """∇J for rewards R + φ."""
+        return _objective(self.mdp.add_reward(phi), theta, None, None)
+
+    def outer(self, phi: Array, theta: Array) -> Update:
+        """∇J for rewards R."""
+        return _objective(self.mdp, theta, None, None)
+
+    def cross(self, differential: Differential, u: Array) -> Array:
+        """∂_φ⟨g, u⟩."""
+        return differential.cross_reward(u)
+
+    def start_vjp(self, u: Array) -> None:
+        """θ⁰ is fixed."""
+
+
+@dataclass(frozen=True)
+class Mgrl:
+    """φ = (γ, λ) of the inner advantages; the critic V_b (S,) is fixed.
+
+    The inner update is the expected actor-critic update of `tabular.gae`, over `horizon` steps (the
+    infinite horizon if None). With V_b = V^π at φ's γ the derivative by λ vanishes.
+    """
+
+    mdp: TabularMDP
+    theta0: Any
+    critic: Any
+    horizon: int | None = None
+
+    def check(self, phi: Any) -> Array:
+        """φ is (..., 2) with 0 <= γ < 1 and 0 <= λ <= 1."""
+        phi = _checks.table(phi, "phi", (2,))
+        if np.any(phi < 0) or np.any(phi[..., 0] >= 1) or np.any(phi[..., 1] > 1):
+            raise ValueError(
+                f"phi = (gamma, lambda) needs 0 <= gamma < 1 and 0 <= lambda <= 1, received {phi}"
+            )
+        return phi
+
+    def start(self, phi: Array) -> Array:
+        """The fixed θ⁰, repeated over the batch of φ."""
+        return _repeat(self.mdp, self.theta0, phi.shape[:-1])
+
+    def inner(self, phi: Array, theta: Array) -> Update:
+        """The expected update at (γ, λ)."""
+        mdp, gae_lambda = self.mdp.with_gamma(phi[..., 0]), phi[..., 1]
+        return Update(
+            mdp,
+            theta,
+            gae_lambda=gae_lambda,
+            critic=self.critic,
+            exact=lambda: UpdateField(
+                mdp, theta, gae_lambda=gae_lambda, baseline=self.critic, horizon=self.horizon
+            ),
+        )
+
+    def outer(self, phi: Array, theta: Array) -> Update:
+        """∇J at the MDP's own γ."""
+        return _objective(self.mdp, theta, None, None)
+
+    def cross(self, differential: Differential, u: Array) -> Array:
+        """(⟨∂_γ g, u⟩, ⟨∂_λ g, u⟩)."""
+        by_gamma = (differential.cross_gamma() * u).sum(axis=(-2, -1))
+        by_lambda = (differential.cross_lambda() * u).sum(axis=(-2, -1))
+        return np.stack([by_gamma, by_lambda], axis=-1)
+
+    def start_vjp(self, u: Array) -> None:
+        """θ⁰ is fixed."""
+
+
+def _repeat(mdp: TabularMDP, theta: Any, batch: tuple[int, ...]) -> Array:
+    theta = _checks.table(theta, "theta0", (mdp.num_states, mdp.num_actions))
+    return np.broadcast_to(theta, np.broadcast_shapes((*batch, 1, 1), theta.shape))

@@ -1,0 +1,242 @@
+"""The solver behind the engine: which factorisation, how often, how much memory, how accurate."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from tabular import TabularMDP, exact
+from tabular import chain as chain_module
+from tabular import resolvent as resolvent_module
+from tabular.resolvent import INVERSE_UP_TO, resolvent
+from tests.tabular.reference import REPRESENTATIONS, Reference, make_case
+from tests.tabular.tolerances import FINITE_DIFFERENCE, ITERATIVE, SAME, VALUE, assert_close
+
+SIZES = [1, 2, 7, INVERSE_UP_TO, INVERSE_UP_TO + 1, 90]
+
+
+def random_chain(num_states, *, batch=(), seed=0):
+    rows = np.random.default_rng(seed).gamma(0.3, size=(*batch, num_states, num_states)) + 1e-3
+    return rows / rows.sum(axis=-1, keepdims=True)
+
+
+def count_calls(monkeypatch, module, name):
+    """Replace module.name by itself, appending to the returned list at each call."""
+    calls, original = [], getattr(module, name)
+
+    def counted(*args, **kwargs):
+        calls.append(name)
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(module, name, counted)
+    return calls
+
+
+@pytest.mark.parametrize("num_states", SIZES)
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("make", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 0.95])
+def test_solve_against_the_geometric_series(num_states, transposed, make, gamma):
+    """x = Σ_t γ^t P^t b, summed until γ^t is below 1e-17."""
+    P = random_chain(num_states)
+    b = np.random.default_rng(1).normal(size=(3, num_states))
+    solved = resolvent(make(P), gamma).solve(b, transposed=transposed)
+    term, expected = b, np.zeros_like(b)
+    for _ in range(800 if gamma else 1):
+        expected = expected + term
+        term = gamma * term @ (P if transposed else P.T)
+    assert_close(solved, expected, VALUE, scale=1 / (1 - gamma))
+
+
+@pytest.mark.parametrize("num_states", [5, 60])
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize(
+    ("batch", "lead"),
+    [
+        ((3,), (3,)),
+        ((3,), ()),
+        ((3,), (4, 3)),
+        ((3,), (4, 1)),
+        ((2, 3), (2, 3)),
+        ((2, 1), (3,)),
+        ((2, 1), (4, 1, 3)),
+        ((1,), (5,)),
+        ((), (2, 3)),
+        ((3,), (0, 3)),
+    ],
+)
+def test_right_hand_sides_broadcast_against_the_batch(num_states, transposed, batch, lead):
+    P = random_chain(num_states, batch=batch)
+    gamma = np.random.default_rng(2).random(batch)
+    b = np.random.default_rng(3).normal(size=(*lead, num_states))
+    solved = resolvent(P, gamma).solve(b, transposed=transposed)
+    shape = np.broadcast_shapes(batch, lead)
+    assert solved.shape == (*shape, num_states)
+    P = np.broadcast_to(P, (*shape, num_states, num_states))
+    gamma, b = np.broadcast_to(gamma, shape), np.broadcast_to(b, solved.shape)
+    for i in np.ndindex(shape):
+        matrix = np.eye(num_states) - gamma[i] * P[i]
+        expected = np.linalg.solve(matrix.T if transposed else matrix, b[i])
+        assert_close(solved[i], expected, VALUE, scale=100)
+
+
+@pytest.mark.parametrize("gamma", [0.9, 0.999, 0.999999])
+@pytest.mark.parametrize("num_states", [4, 60])
+@pytest.mark.parametrize("make", [np.asarray, sp.csr_array])
+def test_residual_stays_small_as_gamma_approaches_one(gamma, num_states, make):
+    P = random_chain(num_states)
+    b = np.random.default_rng(1).normal(size=num_states)
+    for transposed in (False, True):
+        matrix = np.eye(num_states) - gamma * (P.T if transposed else P)
+        x = resolvent(make(P), gamma).solve(b, transposed=transposed)
+        assert_close(matrix @ x, b, VALUE, scale=np.abs(x).max())
+
+
+def every_quantity(evaluation, v):
+    """Ask an Evaluation for all it has."""
+    return [
+        evaluation.value,
+        evaluation.V,
+        evaluation.Q,
+        evaluation.advantage,
+        evaluation.occupancy,
+        evaluation.gradient,
+        evaluation.hvp(v),
+        evaluation.hvp_parts(v)["cross"],
+        evaluation.hessian,
+        evaluation.hessian_parts.total,
+        evaluation.third(v, v),
+        evaluation.cross_reward(v),
+        evaluation.cross_gamma(),
+    ]
+
+
+FACTORISATIONS = {
+    ("dense", 8): (np.linalg, "inv"),
+    ("dense", 60): (resolvent_module.lapack, "dgetrf"),
+    ("sparse", 60): (resolvent_module.spla, "splu"),
+}
+
+
+@pytest.mark.parametrize(("representation", "num_states"), FACTORISATIONS)
+def test_one_factorisation_serves_every_quantity(monkeypatch, representation, num_states):
+    case = make_case((num_states, 2), None)
+    mdp = REPRESENTATIONS[representation](case.mdp)
+    chosen = count_calls(monkeypatch, chain_module, "resolvent")
+    made = {
+        key: count_calls(monkeypatch, *where)
+        for key, where in FACTORISATIONS.items()
+    }
+    evaluation = exact.evaluate(mdp, case.theta)
+    assert not chosen, "nothing is factorised before it is needed"
+    every_quantity(evaluation, case.v)
+    assert len(chosen) == 1
+    counts = {key: len(calls) for key, calls in made.items()}
+    assert counts == {key: int(key == (representation, num_states)) for key in FACTORISATIONS}
+
+
+@pytest.mark.parametrize("representation", REPRESENTATIONS)
+def test_a_finite_horizon_factorises_nothing(monkeypatch, representation):
+    case = make_case((60, 2), 3)
+    mdp = REPRESENTATIONS[representation](case.mdp)
+    chosen = count_calls(monkeypatch, chain_module, "resolvent")
+    every_quantity(exact.evaluate(mdp, case.theta, **case.options), case.v)
+    assert not chosen
+
+
+def test_one_policy_and_many_rewards_share_one_factorisation(monkeypatch):
+    case = make_case((60, 2), None)
+    rewards = np.random.default_rng(0).normal(size=(5, 60, 2))
+    made = count_calls(monkeypatch, resolvent_module.lapack, "dgetrf")
+    exact.gradient(case.mdp.with_reward(rewards), case.theta)
+    assert len(made) == 1
+
+
+def banded(num_states, num_actions, rng):
+    """Each state reaches its neighbours within four steps: sparse LU has little fill."""
+    steps = np.arange(-4, 5)
+    rows = np.repeat(np.arange(num_states * num_actions), steps.size)
+    columns = np.repeat(np.arange(num_states), num_actions)[:, None] + steps
+    return rows, np.clip(columns, 0, num_states - 1).ravel()
+
+
+def scattered(num_states, num_actions, rng):
+    """Each pair reaches eight states anywhere: an LU would fill in completely."""
+    rows = np.repeat(np.arange(num_states * num_actions), 8)
+    return rows, rng.integers(num_states, size=rows.size)
+
+
+def large_mdp(pattern, num_states, num_actions=2, gamma=0.95):
+    rng = np.random.default_rng(0)
+    rows, columns = pattern(num_states, num_actions, rng)
+    shape = (num_states * num_actions, num_states)
+    P = sp.csr_array((rng.random(rows.size) + 0.1, (rows, columns)), shape=shape)
+    P.sum_duplicates()
+    P = sp.csr_array(sp.dia_array(((1 / P.sum(axis=1))[None], [0]), shape=(shape[0],) * 2) @ P)
+    initial = rng.random(num_states)
+    return TabularMDP(
+        P, rng.normal(size=(num_states, num_actions)), gamma, initial / initial.sum()
+    )
+
+
+PATTERNS = {"banded": (banded, "splu"), "scattered": (scattered, "gmres")}
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_a_large_sparse_mdp_never_becomes_dense(monkeypatch, name):
+    """Gradient and product at S = 20000 stay within a few times nnz(P): S² would be 3.2 GB."""
+    pattern, solver = PATTERNS[name]
+    num_states = 20_000
+    mdp = large_mdp(pattern, num_states)
+    rng = np.random.default_rng(1)
+    theta, v = rng.normal(size=(2, num_states, 2))
+    calls = {s: count_calls(monkeypatch, resolvent_module.spla, s) for s in ("splu", "gmres")}
+    tracemalloc.start()
+    evaluation = exact.evaluate(mdp, theta)
+    gradient, product = evaluation.gradient, evaluation.hvp(v)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert {s for s, made in calls.items() if made} == {solver}
+    # 12 bytes store a nonzero of CSR; 60 Krylov vectors of 8 S bytes come to 30 more.
+    assert peak < 150 * mdp.P.nnz < 0.05 * 8 * num_states**2
+    if solver == "splu":
+        factors = evaluation._discounted._resolvent._lu
+        # SuperLU's own memory is not traced: its fill is bounded instead.
+        assert factors.nnz < 10 * evaluation.chain.P_pi.nnz
+    assert np.all(np.isfinite(gradient))
+    assert np.abs(gradient).max() > 0
+    for table in (gradient, product):
+        assert_close(table.sum(axis=-1), np.zeros(num_states), ITERATIVE)
+    step = 1e-5
+    above, below = (exact.gradient(mdp, theta + sign * step * v) for sign in (1, -1))
+    difference = (above - below) / (2 * step)
+    # Σ_s d(s) = 20 is spread over S states: components are of size 20/S.
+    assert_close(product, difference, FINITE_DIFFERENCE, scale=20 / num_states)
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_sparse_solvers_agree_with_the_dense_one(monkeypatch, name):
+    """Both sparse branches at a size where the dense answer is at hand."""
+    pattern, solver = PATTERNS[name]
+    if solver == "gmres":
+        monkeypatch.setattr(resolvent_module, "DIRECT_WORK", 0)
+    mdp = large_mdp(pattern, 70)
+    dense = TabularMDP(mdp.P.toarray().reshape(70, 2, 70), mdp.R, mdp.gamma, mdp.initial)
+    theta, v = np.random.default_rng(1).normal(size=(2, 70, 2))
+    calls = count_calls(monkeypatch, resolvent_module.spla, solver)
+    actual, expected = exact.evaluate(mdp, theta), exact.evaluate(dense, theta)
+    assert_close(expected.gradient, Reference(dense, theta).gradient, SAME)
+    for a, b in zip(every_quantity(actual, v), every_quantity(expected, v), strict=True):
+        assert_close(a, b, ITERATIVE)
+    assert calls
+
+
+def test_gmres_that_does_not_converge_gives_way_to_lu(monkeypatch):
+    monkeypatch.setattr(resolvent_module, "DIRECT_WORK", 0)
+    monkeypatch.setattr(resolvent_module.spla, "gmres", lambda m, b, **_: (np.zeros_like(b), 1))
+    case = make_case((60, 2), None)
+    made = count_calls(monkeypatch, resolvent_module.spla, "splu")
+    actual = exact.gradient(case.mdp.sparse(), case.theta)
+    assert_close(actual, exact.gradient(case.mdp, case.theta), SAME)
+    assert len(made) == 1
