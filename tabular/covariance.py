@@ -39,33 +39,54 @@ from tabular.transitions import Array
 
 def table_covariance(law: TrajectoryLaw) -> Array:
     """Cov C of one trajectory, (S, A, S, A)."""
-    num_states, size = law.shape[0], law.size
-    moments, pi = law.advantages, law.pi
+    pairs, diagonal, mean = _table_moments(law, law.expect)
+    second = pairs + pairs.transpose(2, 3, 0, 1)
+    matrix = second.reshape(law.size, law.size)
+    matrix[np.diag_indices(law.size)] += diagonal.ravel()
+    return second - np.multiply.outer(mean, mean)
+
+
+def table_covariance_blocks(law: TrajectoryLaw) -> Array:
+    """The blocks Cov(C(s, ·), C(s, ·)) of `table_covariance`, (S, A, A), without the rest."""
+    pairs, diagonal, mean = _table_moments(law, law.expect_own_block)
+    blocks = pairs + pairs.transpose(0, 2, 1) - mean[:, :, None] * mean[:, None, :]
+    each = np.arange(law.shape[1])
+    blocks[:, each, each] += diagonal
+    return blocks
+
+
+def _table_moments(law: TrajectoryLaw, expect: Any) -> tuple[Array, Array, Array]:
+    """Σ_t w p_t(x) Z(x, ·), the diagonal term, and E C; `expect` says how much of Z to form."""
+    num_states, pi, moments = law.shape[0], law.pi, law.advantages
     P, P_delta = law.under(0), law.under(1)
     occupied = law.state_distribution[:, :, None] * pi
-    mean_tail = np.zeros((num_states, size))
-    advantage_tail = np.zeros((num_states, size))
-    pairs = np.zeros((size, size))
+    mean_tail = np.zeros((num_states, law.size))
+    advantage_tail = np.zeros((num_states, law.size))
+    pairs: Any = 0.0
     diagonal, mean = np.zeros(law.shape), np.zeros(law.shape)
     for t in range(law.horizon - 1, -1, -1):
         w = law.gamma**t
-        Z = law.expect(1, mean_tail) + law.kappa * law.expect(0, advantage_tail)
-        pairs += (w * occupied[t])[..., None].reshape(size, 1) * Z.reshape(size, size)
+        later = expect(1, _as_table(law, mean_tail))
+        later = later + law.kappa * expect(0, _as_table(law, advantage_tail))
+        pairs += _scaled(w * occupied[t], later)
         diagonal += w**2 * occupied[t] * moments.square[t]
         mean += w * occupied[t] * moments.mean[t]
         advantage_tail = P_delta @ mean_tail + law.kappa * (P @ advantage_tail)
         mean_tail = P @ mean_tail
         _add_block(mean_tail, w * pi * moments.mean[t])
         _add_block(advantage_tail, w * pi * moments.square[t])
-    second = pairs + pairs.T
-    second[np.diag_indices(size)] += diagonal.ravel()
-    second -= np.outer(mean, mean)
-    return second.reshape(*law.shape, *law.shape)
+    return pairs, diagonal, mean
 
 
 def gradient_covariance(law: TrajectoryLaw) -> Array:
     """Cov ĝ of one trajectory, (S, A, S, A)."""
     return _both_sides(table_covariance(law), lambda X: project(law.pi, X))
+
+
+def gradient_variance(law: TrajectoryLaw) -> float:
+    """tr Cov ĝ of one trajectory."""
+    psi = np.eye(law.shape[1]) - law.pi[:, None, :]
+    return float(np.einsum("sxb,syb,sxy->", psi, psi, table_covariance_blocks(law)))
 
 
 def hvp_covariance(law: TrajectoryLaw, kind: Estimator, v: Any) -> Array:
@@ -114,9 +135,10 @@ def hvp_variance_along(law: TrajectoryLaw, kind: Estimator, v: Any, u: Any) -> f
 
 def hvp_variance(law: TrajectoryLaw, kind: Estimator, v: Any) -> float:
     """tr Cov Ĥv of one trajectory."""
-    if not kind.cross:
-        return float(np.einsum("iaia", hvp_covariance(law, kind, v)))
     v = _checks.table(v, "v", law.shape)
+    if not kind.cross:
+        phi = _own_vectors(law, v)[0] if kind.local else _fisher_product(law, v)
+        return float(np.einsum("sxb,syb,sxy->", phi, phi, table_covariance_blocks(law)))
     return _cross_moments(law, v, law.expect_own_block).trace(law)
 
 
@@ -132,6 +154,23 @@ def _add_block(tails: Array, block: Array) -> None:
     tails.reshape(num_states, num_states, num_actions)[each, each] += block
 
 
+def _as_table(law: TrajectoryLaw, tails: Array) -> Array:
+    """Tails (S, D) as (S, S, A)."""
+    return tails.reshape(law.shape[0], *law.shape)
+
+
+def _own_vectors(law: TrajectoryLaw, v: Array) -> tuple[Array, Array]:
+    """φ and ψ of every (s, a) within their own state, (S, A, A)."""
+    psi = np.eye(law.shape[1]) - law.pi[:, None, :]
+    return center(law.pi, v)[..., None] * psi + _fisher_product(law, v), psi
+
+
+def _fisher_product(law: TrajectoryLaw, v: Array) -> Array:
+    """− F(s) v for every (s, a), (S, A, A)."""
+    product = -(law.pi * center(law.pi, v))
+    return np.repeat(product[:, None, :], law.shape[1], axis=1)
+
+
 @dataclass
 class _CrossMoments:
     """E[Ĥv] and the weights on φφᵀ, φψᵀ, ψψᵀ and on φ ⊗, ψ ⊗ (later tables)."""
@@ -144,14 +183,8 @@ class _CrossMoments:
     phi_later: Array
     psi_later: Array
 
-    def _vectors(self, law: TrajectoryLaw) -> tuple[Array, Array]:
-        """φ and ψ within their own state, (S, A, A)."""
-        q = center(law.pi, self.v)
-        psi = np.eye(law.shape[1]) - law.pi[:, None, :]
-        return q[..., None] * psi - (law.pi * q)[:, None, :], psi
-
     def covariance(self, law: TrajectoryLaw) -> Array:
-        phi, psi = self._vectors(law)
+        phi, psi = _own_vectors(law, self.v)
         pairs = np.einsum("sab,saxc->sbxc", phi, self.phi_later)
         pairs += np.einsum("sab,saxc->sbxc", psi, self.psi_later)
         second = pairs + pairs.transpose(2, 3, 0, 1)
@@ -167,14 +200,14 @@ class _CrossMoments:
 
     def along(self, law: TrajectoryLaw, u: Array) -> float:
         """uᵀ Cov u, where the later tables are already contracted with u."""
-        phi, psi = (np.einsum("sab,sb->sa", vectors, u) for vectors in self._vectors(law))
+        phi, psi = (np.einsum("sab,sb->sa", vectors, u) for vectors in _own_vectors(law, self.v))
         total = 2 * np.sum(phi * self.phi_later + psi * self.psi_later)
         total += np.sum(self.phi_phi * phi**2 + 2 * self.phi_psi * phi * psi)
         total += np.sum(self.psi_psi * psi**2)
         return float(total - np.sum(self.mean * u) ** 2)
 
     def trace(self, law: TrajectoryLaw) -> float:
-        phi, psi = self._vectors(law)
+        phi, psi = _own_vectors(law, self.v)
         total = 2 * np.sum(phi * self.phi_later) + 2 * np.sum(psi * self.psi_later)
         total += np.sum(self.phi_phi[..., None] * phi * phi)
         total += 2 * np.sum(self.phi_psi[..., None] * phi * psi)
@@ -198,7 +231,7 @@ def _cross_moments(law: TrajectoryLaw, v: Array, expect: Any) -> _CrossMoments:
         return curvature(lvc, pi, pi * weight, q)
 
     def table(tails: Array) -> Array:
-        return tails.reshape(num_states, *law.shape)
+        return _as_table(law, tails)
 
     G, AG, y, Ay, vGG, vGy = (np.zeros((num_states, size)) for _ in range(6))
     phi_phi, phi_psi, psi_psi = (np.zeros(law.shape) for _ in range(3))

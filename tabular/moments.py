@@ -188,10 +188,17 @@ def hvp_covariance(
 
 
 def gradient_variance(
-    mdp: TabularMDP, theta: Any, estimator: str | Estimator, **options: Any
+    mdp: TabularMDP,
+    theta: Any,
+    estimator: str | Estimator,
+    *,
+    horizon: int,
+    baseline: Any = None,
+    gae_lambda: float = 1.0,
 ) -> float:
-    """tr Cov ĝ of one trajectory."""
-    return float(np.einsum("iaia", gradient_covariance(mdp, theta, estimator, **options)))
+    """tr Cov ĝ of one trajectory, without forming the covariance."""
+    law = _law(mdp, theta, find_estimator(estimator), horizon, baseline, gae_lambda)
+    return covariance.gradient_variance(law)
 
 
 def hvp_variance(
@@ -204,7 +211,7 @@ def hvp_variance(
     baseline: Any = None,
     gae_lambda: float = 1.0,
 ) -> float:
-    """tr Cov Ĥv of one trajectory, without forming the covariance of the cross terms."""
+    """tr Cov Ĥv of one trajectory, without forming the covariance."""
     kind = find_estimator(estimator)
     law = _law(mdp, theta, kind, horizon, baseline, gae_lambda)
     return covariance.hvp_variance(law, kind, v)
