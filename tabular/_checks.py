@@ -12,7 +12,7 @@ def finite_array(value: Any, name: str) -> NDArray[np.float64]:
     """Return `value` as a float64 array, or raise TypeError / ValueError naming `name`."""
     try:
         array = np.asarray(value)
-        if array.dtype.kind not in "biufO":
+        if value is None or array.dtype.kind not in "biufO":
             raise TypeError
         array = array.astype(np.float64)
     except (TypeError, ValueError):

@@ -27,7 +27,7 @@ class AliasTable(NamedTuple):
     alias: Index
 
     def draw(self, rows: Index, uniform: Array) -> tuple[Index, NDArray[np.bool_]]:
-        """Return (bucket, keep): the outcome is `outcome[bucket]` where keep, else `alias[bucket]`."""
+        """Return (bucket, keep): the draw is `outcome[bucket]` where keep, else `alias[bucket]`."""
         if self.slots == 1:
             return rows, np.ones(rows.shape, dtype=bool)
         scaled = uniform * self.slots

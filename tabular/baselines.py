@@ -1,7 +1,7 @@
 """Baseline tables V_b as functions of the policy they serve.
 
-A critic follows the policy, so a sampled inner loop needs a V_b for every iterate θ^i. A baseline is
-a function (mdp, θ, rng) -> V_b (..., S):
+A critic follows the policy, so a sampled inner loop needs a V_b for every iterate θ^i. A baseline
+is a function (mdp, θ, rng) -> V_b (..., S):
 
     exact_baseline   V_b = V^π
     zero_baseline    V_b = 0

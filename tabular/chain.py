@@ -28,13 +28,13 @@ class Chain:
 
     def __init__(self, transitions: Transitions, pi: Array, horizon: int | None) -> None:
         self._transitions = transitions
-        self._pi = pi
+        self.pi = pi
         self.horizon = horizon
 
     @cached_property
     def P_pi(self) -> Any:
         """P_π: (..., S, S), or a block-diagonal CSR matrix."""
-        return self._transitions.under(self._pi)
+        return self._transitions.under(self.pi)
 
     def expect(self, v: Array) -> Array:
         """P v at one time: (..., S) -> (..., S, A)."""
@@ -59,7 +59,7 @@ class Chain:
 
     def per_policy(self, x: Array) -> Array:
         """Repeat x (...) over the batch of policies where P_π is one block-diagonal matrix."""
-        return np.broadcast_to(x, self._pi.shape[:-2]) if self._transitions.is_sparse else x
+        return np.broadcast_to(x, self.pi.shape[:-2]) if self._transitions.is_sparse else x
 
     def blockwise(self, apply: Callable[[Array], Array], x: Array) -> Array:
         """Apply a map that acts on rows as long as P_π to x (..., S)."""
@@ -69,7 +69,11 @@ class Chain:
         def apply_to_blocks(tables: Array) -> Array:
             return apply(tables.reshape(len(tables), self.P_pi.shape[0])).reshape(tables.shape)
 
-        return over_batch(apply_to_blocks, x, self._pi.shape[:-2])
+        return over_batch(apply_to_blocks, x, self.pi.shape[:-2])
+
+    def times(self, M: Array) -> Array:
+        """P M at one time: (..., S, S) -> (..., S, A, S)."""
+        return self._transitions.times(M)
 
     def step(self, x: Array, *, transposed: bool = False) -> Array:
         """P_π x (or P_πᵀ x) for x (..., S)."""
@@ -101,6 +105,16 @@ class Discounted:
     def visit(self, c: Array) -> Array:
         """d_t = c_t + γ P_πᵀ d_{t−1}, (..., H, S)."""
         return self._solve(c, transposed=True)
+
+    @property
+    def inverse(self) -> Array:
+        """M = (I − γ P_π)⁻¹ over the infinite horizon, (..., S, S)."""
+        chain = self._chain
+        if isinstance(chain.P_pi, np.ndarray):
+            return self._resolvent.inverse
+        *batch, size, _ = chain.pi.shape
+        columns = np.eye(size).reshape(size, *(1 for _ in batch), 1, size)
+        return np.moveaxis(self.evaluate(columns)[..., 0, :], 0, -1)
 
     def _solve(self, b: Array, *, transposed: bool) -> Array:
         if self._chain.horizon is None:

@@ -60,7 +60,7 @@ class Evaluation:
         self._mdp = mdp
         self.gamma = np.asarray(mdp.gamma, dtype=np.float64)
         batch = np.broadcast_shapes(theta.shape[:-2], self.gamma.shape)
-        policy = np.broadcast_to(softmax(theta), (*batch, *shape))
+        policy = _broadcast(softmax(theta), (*batch, *shape))
         self.chain = Chain(mdp.transitions, policy, horizon)
         self._discounted = Discounted(self.chain, self.gamma)
         self.pi = policy[..., None, :, :]
@@ -88,12 +88,12 @@ class Evaluation:
             terminal = self.gamma[..., None, None] * self._terminal
             return self._with_terminal(reward, terminal)
         steps = self.chain.horizon or 1
-        return np.broadcast_to(reward, (*reward.shape[:-3], steps, *reward.shape[-2:]))
+        return _broadcast(reward, (*reward.shape[:-3], steps, *reward.shape[-2:]))
 
     @cached_property
     def V(self) -> Array:
         """V_t(s), (..., H, S)."""
-        return self._discounted.evaluate((self.pi * self._reward).sum(axis=-1))
+        return self._discounted.evaluate(np.vecdot(self.pi, self._reward))
 
     @cached_property
     def Q(self) -> Array:
@@ -114,6 +114,15 @@ class Evaluation:
     def _d(self) -> Array:
         return self.occupancy[..., None]
 
+    @cached_property
+    def _w(self) -> Array:
+        """w = π A, (..., H, S, A)."""
+        return self.pi * self.advantage
+
+    def _over_time(self, x: Array) -> Array:
+        """Σ_t x_t, (..., H, S, A) -> (..., S, A)."""
+        return x[..., 0, :, :] if self.chain.horizon is None else x.sum(axis=-3)
+
     @property
     def value(self) -> Array:
         """J = ρ·V, (...)."""
@@ -122,12 +131,12 @@ class Evaluation:
     @cached_property
     def gradient(self) -> Array:
         """∇J = Σ_t d π A, (..., S, A)."""
-        return (self._d * self.pi * self.advantage).sum(axis=-3)
+        return self._over_time(self._d * self._w)
 
     def _tangent(self, v: Array) -> tuple[Array, Array, Array, Array]:
         """(dπ, dV, dQ, dd) along v (..., 1, S, A)."""
         dpi = self.pi * center(self.pi, v)
-        dV = self._discounted.evaluate((dpi * self.Q).sum(axis=-1))
+        dV = self._discounted.evaluate(np.vecdot(dpi, self.Q))
         dQ = self._discount(self.chain.expect_next(dV))
         dd = self._visit_change(self._d * dpi)
         return dpi, dV, dQ, dd
@@ -145,16 +154,16 @@ class Evaluation:
         dpi, _, dQ, dd = self._tangent(self._direction(v, "v"))
         pi, weighted = self.pi, dpi * self.advantage
         return {
-            "local": (self._d * project(pi, weighted)).sum(axis=-3),
-            "cross": (self._d * pi * center(pi, dQ)).sum(axis=-3),
-            "cross_transposed": (dd * pi * self.advantage).sum(axis=-3),
+            "local": self._over_time(self._d * project(pi, weighted)),
+            "cross": self._over_time(self._d * pi * center(pi, dQ)),
+            "cross_transposed": self._over_time(dd * self._w),
         }
 
     def hvp(self, v: Any) -> Array:
         """∇²J v for v (..., S, A), (..., S, A)."""
         dpi, dV, dQ, dd = self._tangent(self._direction(v, "v"))
         dw = dpi * self.advantage + self.pi * (dQ - dV[..., None])
-        return (dd * self.pi * self.advantage + self._d * dw).sum(axis=-3)
+        return self._over_time(dd * self._w + self._d * dw)
 
     @property
     def hessian(self) -> Array:
@@ -176,14 +185,9 @@ class Evaluation:
 
     def _hessian_factors(self) -> tuple[Array, Array, Array]:
         pi, A, d = self.pi[..., 0, :, :], self.advantage[..., 0, :, :], self.occupancy[..., 0, :]
-        blocks = local_blocks(d, pi, A)
-        columns = np.eye(self._mdp.num_states)
-        ones = (1,) * (blocks.ndim - 3)
-        columns = columns.reshape(len(columns), *ones, 1, len(columns))
-        M_columns = self._discounted.evaluate(columns)
-        PM = np.moveaxis(self.chain.expect_next(M_columns)[..., 0, :, :], 0, -1)
-        M = np.moveaxis(M_columns[..., 0, :], 0, -1)
-        return blocks, cross_factor(d, pi, M, PM, self.gamma), pi * A
+        M = self._discounted.inverse
+        factor = cross_factor(d, pi, M, self.chain.times(M), self.gamma)
+        return local_blocks(d, pi, A), factor, self._w[..., 0, :, :]
 
     def _hessian_by_columns(self, product: Any) -> Array:
         """∇²J column by column from a Hessian-vector product."""
@@ -210,13 +214,13 @@ class Evaluation:
         A_u, A_v, A_uv = (Q_u - V_u[..., None], Q_v - V_v[..., None], Q_uv - V_uv[..., None])
         w_u, w_v = pi_u * A + pi * A_u, pi_v * A + pi * A_v
         w_uv = pi_uv * A + pi_u * A_v + pi_v * A_u + pi * A_uv
-        return (d_uv * pi * A + d_u * w_v + d_v * w_u + d * w_uv).sum(axis=-3)
+        return self._over_time(d_uv * self._w + d_u * w_v + d_v * w_u + d * w_uv)
 
     def cross_reward(self, u: Any) -> Array:
         """∂/∂φ ⟨∇_θ J, u⟩ for rewards R + φ: a table (..., S, A) over φ."""
         tangent = self.pi * center(self.pi, self._direction(u, "u"))
         dd = self._visit_change(self._d * tangent)
-        return (dd * self.pi + self._d * tangent).sum(axis=-3)
+        return self._over_time(dd * self.pi + self._d * tangent)
 
     def cross_gamma(self) -> Array:
         """∂_γ ∇_θ J, (..., S, A)."""
@@ -224,10 +228,10 @@ class Evaluation:
         next_value = self.chain.expect_next(self.V)
         if self._terminal is not None:
             next_value = self._with_terminal(next_value, self._terminal)
-        dV = self._discounted.evaluate((pi * next_value).sum(axis=-1))
+        dV = self._discounted.evaluate(np.vecdot(pi, next_value))
         dQ = next_value + self._discount(self.chain.expect_next(dV))
         dd = self._discounted.visit(self.chain.push_next(d * pi))[..., None]
-        return (pi * (dd * self.advantage + d * (dQ - dV[..., None]))).sum(axis=-3)
+        return self._over_time(pi * (dd * self.advantage + d * (dQ - dV[..., None])))
 
     def cross_lambda(self) -> Array:
         """∂_λ ∇_θ J = 0: with exact values the advantage does not depend on λ."""
@@ -236,6 +240,11 @@ class Evaluation:
     def _direction(self, v: Any, name: str) -> Array:
         shape = (self._mdp.num_states, self._mdp.num_actions)
         return _checks.table(v, name, shape)[..., None, :, :]
+
+
+def _broadcast(x: Array, shape: tuple[int, ...]) -> Array:
+    """np.broadcast_to, which costs as much as a small product, only where there is a need."""
+    return x if x.shape == shape else np.broadcast_to(x, shape)
 
 
 def evaluate(

@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import os
 import uuid
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -128,17 +126,17 @@ def load(path: str | os.PathLike[str]) -> TabularMDP:
 
 def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return every array of an archive."""
-    try:
-        archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise ValueError("it holds one array")
-        with archive:
+    with open(path, "rb") as stream:
+        try:
+            archive = np.load(stream, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise ValueError("it holds one array")
             return dict(archive)
-    except (EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(
-            f"{path} is not a readable .npz archive of plain arrays ({error}); it may be "
-            "damaged, of another kind, or hold pickled objects, which are refused"
-        ) from error
+        except Exception as error:  # on damaged bytes zipfile, zlib and NumPy raise a dozen kinds
+            raise ValueError(
+                f"{path} is not a readable .npz archive of plain arrays ({error}); it may be "
+                "damaged, of another kind, or hold pickled objects, which are refused"
+            ) from error
 
 
 def _pack(key: str, table: Any) -> dict[str, Any]:

@@ -11,11 +11,15 @@ later policy, since ∂Q(x)/∂x' = γ (P M)(x, s') w(x') and γ P_π M = M − 
 
 from __future__ import annotations
 
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
 
 from tabular.transitions import Array
+
+#: The table is filled in pieces of about this many numbers, which stay in the cache.
+PIECE = 2**15
 
 
 class HessianParts(NamedTuple):
@@ -51,21 +55,27 @@ def block_diagonal(blocks: Array) -> Array:
 
 def cross_factor(d: Array, pi: Array, M: Array, PM: Array, gamma: Array) -> Array:
     """d π (γ P M − (M − I)): the factor (..., S, A, S') of cross = factor · w."""
-    num_states = d.shape[-1]
     factor = gamma[..., None, None, None] * PM
-    factor -= (M - np.eye(num_states))[..., :, None, :]
-    factor *= (d[..., None] * pi)[..., None]
-    return factor
+    factor -= (M - np.eye(d.shape[-1]))[..., :, None, :]
+    return factor * (d[..., None] * pi)[..., None]
 
 
 def assemble(blocks: Array, factor: Array, w: Array) -> Array:
     """The (..., S, A, S, A) Hessian from local blocks, cross factor and w = π A."""
-    *batch, num_states, num_actions = w.shape
+    num_states, num_actions = w.shape[-2:]
     size = num_states * num_actions
+    batch = np.broadcast_shapes(blocks.shape[:-3], factor.shape[:-3], w.shape[:-2])
     flat = factor.reshape(*factor.shape[:-3], size, num_states)
-    cross = np.multiply(flat[..., None], w[..., None, :, :]).reshape(*batch, size, size)
-    total = cross + np.swapaxes(cross, -1, -2)
-    table = total.reshape(*batch, num_states, num_actions, num_states, num_actions)
+    transposed = np.ascontiguousarray(np.swapaxes(flat, -1, -2))[..., :, None, :]
+    column = w.reshape(*w.shape[:-2], 1, 1, size)
+    table = np.empty((*batch, num_states, num_actions, size))
+    step = max(1, PIECE // (prod(batch) * num_actions * size))
+    for start in range(0, num_states, step):
+        rows = slice(start, start + step)
+        piece = table[..., rows, :, :]
+        np.multiply(w[..., rows, :, None], transposed[..., rows, :, :], out=piece)
+        piece += np.repeat(factor[..., rows, :, :], num_actions, axis=-1) * column
+    table = table.reshape(*batch, num_states, num_actions, num_states, num_actions)
     diagonal = np.einsum("...iaib->...iab", table)
     diagonal += blocks
     return table

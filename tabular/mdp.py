@@ -309,7 +309,7 @@ def _reward_table(R: Any, transitions: Transitions) -> tuple[Array, Any]:
     expected = (*transitions.batch_shape, num_states, num_actions)
     if table.shape == expected:
         return _frozen(table), None
-    if not transitions.is_sparse and table.shape == (*expected, num_states):
+    if isinstance(transitions, DenseTransitions) and table.shape == (*expected, num_states):
         return _frozen(np.einsum("...j,...j->...", transitions.P, table)), _frozen(table)
     by_successor = "be a sparse (S*A, S)" if transitions.is_sparse else (*expected, num_states)
     raise ValueError(f"R must have shape {expected} or {by_successor}, received {table.shape}")

@@ -1,14 +1,14 @@
-"""Exact mean and covariance of the estimated MAML meta-gradient along an exact path.
+"""Exact mean and covariance of the estimated MAML meta-gradient along a certain path.
 
-With independent estimates p̂ of the outer gradient and Ĥ_i of the Hessians at the exact iterates,
+With independent estimates p̂ of the outer gradient and Ĥ_i of the Hessians at given iterates,
 ĝ = Π_i (I + α Ĥ_i) p̂ is multilinear, so its mean is the product of the means and its second
 moment M_0 = E ĝ ĝᵀ follows backwards from M_K = E p̂ p̂ᵀ:
 
     M_i = L_i M_{i+1} L_i + α²/N Q_i(M_{i+1}),   L_i = I + α E Ĥ_i,   Q_i(M) = E[ΔĤ_i M ΔĤ_i]
 
 with ΔĤ = Ĥ − E Ĥ of one trajectory at θ^i. For `ad` and `lvc`, Ĥ = Σ_x C(x) Φ_x is
-linear in the table C and Q is a contraction with Cov C; otherwise Q(M) = Σ_k μ_k Cov(Ĥ u_k) over the
-eigenvectors u_k of M. With an exact outer gradient M_K has rank one.
+linear in the table C and Q is a contraction with Cov C; otherwise Q(M) = Σ_k μ_k Cov(Ĥ u_k) over
+the eigenvectors u_k of M. With an exact outer gradient M_K has rank one.
 """
 
 from __future__ import annotations
@@ -42,10 +42,11 @@ def maml_moments(
     *,
     step_size: float,
     num_steps: int,
+    path: Exact | Mean = EXACT,
     curvature: Exact | Sampled = EXACT,
     outer: Exact | Sampled = EXACT,
 ) -> MetaMoments:
-    """Return the exact law's first two moments; the path is exact.
+    """Return the first two moments of the estimate along a path without randomness.
 
     Parameters
     ----------
@@ -53,6 +54,8 @@ def maml_moments(
     phi : array_like (S, A)
     step_size, num_steps : float, int
         α and K.
+    path : Exact or Mean
+        Source I: the exact gradient, or the expectation of an estimated one.
     curvature, outer : Exact or Sampled
         Sources II and III, independent of each other and from step to step. A sampled source
         needs a baseline without randomness.
@@ -62,7 +65,7 @@ def maml_moments(
     ValueError, TypeError
         If φ does not fit, α or K is not positive, or a baseline is random.
     """
-    options: dict[str, Any] = {"step_size": step_size, "num_steps": num_steps}
+    options: dict[str, Any] = {"step_size": step_size, "num_steps": num_steps, "path": path}
     mean = meta_gradient(problem, phi, **options, curvature=_mean(curvature), outer=_mean(outer))
     alpha = positive_number(step_size, "step_size")
     if mean.ndim != 2:

@@ -87,14 +87,16 @@ def meta_gradient(
     return total if from_start is None else total + from_start
 
 
-def adapt(problem: Problem, phi: Any, *, step_size: float, num_steps: int) -> tuple[Array, ...]:
-    """Return the exact iterates θ⁰, ..., θ^K, each (..., S, A)."""
+def adapt(
+    problem: Problem, phi: Any, *, step_size: float, num_steps: int, path: Source = EXACT
+) -> tuple[Array, ...]:
+    """Return the iterates θ⁰, ..., θ^K, each (..., S, A), of a path without randomness."""
     phi = problem.check(phi)
     step_size = positive_number(step_size, "step_size")
     iterates = [problem.start(phi)]
     for _ in range(_checks.positive_integer(num_steps, "num_steps")):
         here = problem.inner(phi, iterates[-1])
-        iterates.append(iterates[-1] + step_size * EXACT(here, None).gradient)
+        iterates.append(iterates[-1] + step_size * path(here, None).gradient)
     return tuple(iterates)
 
 

@@ -1,6 +1,6 @@
 """(I − γ P_π)⁻¹ and its transpose, factorised once.
 
-Three representations of the same operator: a batched inverse for small tables, LU factors
+Three representations of the same operator: an inverse for small tables, LU factors
 for larger ones, and for sparse P_π either sparse LU (where a band ordering promises little fill)
 or GMRES (where it does not).  I − γ P_π is strictly diagonally dominant, with condition number
 at most (1 + γ)/(1 − γ) in the maximum norm, so all three are accurate to about that times 1e-16.
@@ -22,6 +22,10 @@ from tabular.transitions import Array
 
 #: Up to this S one batched inverse beats a loop over LU factorisations.
 INVERSE_UP_TO = 48
+#: From this many matrices on they are inverted side by side, not one by one.
+SIDE_BY_SIDE = 64
+#: Down to this size `invert_dominant` halves a matrix.
+PIVOTS = 6
 #: Sparse LU is tried where (bandwidth)² · S, an upper bound on its work, stays below this.
 DIRECT_WORK = 2e10
 #: Relative residual asked of GMRES.
@@ -29,10 +33,15 @@ KRYLOV_TOLERANCE = 1e-12
 
 
 class Resolvent(Protocol):
-    """Solves (I − γ P_π) x = b, or (I − γ P_π)ᵀ x = b."""
+    """Solves (I − γ P_π) x = b, or (I − γ P_π)ᵀ x = b; where P_π is dense, also its inverse."""
 
     def solve(self, b: Array, *, transposed: bool = False) -> Array:
         """Return x for b, both (..., S)."""
+        ...
+
+    @property
+    def inverse(self) -> Array:
+        """(I − γ P_π)⁻¹ as a table (..., S, S)."""
         ...
 
 
@@ -40,7 +49,9 @@ def resolvent(P_pi: Any, gamma: Array | float) -> Resolvent:
     """Choose a representation for P_π (..., S, S) or a CSR matrix; γ broadcasts over the batch."""
     if sp.issparse(P_pi):
         return _Sparse(P_pi, gamma)
-    matrix = np.eye(P_pi.shape[-1]) - np.asarray(gamma)[..., None, None] * P_pi
+    matrix = -np.asarray(gamma)[..., None, None] * P_pi
+    diagonal = np.einsum("...ii->...i", matrix)  # a view, whatever the memory layout
+    diagonal += 1.0
     return _Inverse(matrix) if matrix.shape[-1] <= INVERSE_UP_TO else _LU(matrix)
 
 
@@ -59,12 +70,57 @@ def over_batch(solve: Callable[[Array], Array], x: Array, batch: tuple[int, ...]
     return np.moveaxis(out.reshape(tables.shape), front, repeated)
 
 
+def invert_dominant(matrix: Array) -> Array:
+    """Inverses of strictly diagonally dominant matrices (B, n, n), all at the same time.
+
+    By halves, with the inverse s of the Schur complement,
+
+        [a b]⁻¹   [a⁻¹ − f c a⁻¹   f]
+        [c d]   = [    −s c a⁻¹    s],    s = (d − c a⁻¹ b)⁻¹,  f = −a⁻¹ b s,
+
+    which is dominant in its turn, so that no pivot needs to be sought.
+    """
+    size = matrix.shape[-1]
+    if size <= PIVOTS:
+        return _gauss_jordan(matrix)
+    upper, lower = slice(size // 2), slice(size // 2, size)
+    a, b = matrix[..., upper, upper], matrix[..., upper, lower]
+    c, d = matrix[..., lower, upper], matrix[..., lower, lower]
+    a = invert_dominant(a)
+    ab, ca = a @ b, c @ a
+    s = invert_dominant(d - c @ ab)
+    out = np.empty_like(matrix)
+    f = np.matmul(-ab, s, out=out[..., upper, lower])
+    np.subtract(a, f @ ca, out=out[..., upper, upper])
+    np.matmul(-s, ca, out=out[..., lower, upper])
+    out[..., lower, lower] = s
+    return out
+
+
+def _gauss_jordan(matrix: Array) -> Array:
+    """Inverses of (B, n, n) by elimination without pivoting, each step over the whole batch."""
+    table = np.moveaxis(matrix, 0, -1).copy()
+    for k in range(len(table)):
+        row = table[k] / table[k, k]
+        row[k] = 1.0 / table[k, k]
+        column = table[:, k].copy()
+        table[:, k] = column[k] = 0.0
+        table -= column[:, None] * row
+        table[k] = row
+    return np.moveaxis(table, -1, 0)
+
+
 class _Inverse:
     def __init__(self, matrix: Array) -> None:
-        self._inverse = np.linalg.inv(matrix)
+        side_by_side = prod(matrix.shape[:-2]) >= SIDE_BY_SIDE
+        self.inverse = (
+            invert_dominant(matrix.reshape(-1, *matrix.shape[-2:])).reshape(matrix.shape)
+            if side_by_side
+            else np.linalg.inv(matrix)
+        )
 
     def solve(self, b: Array, *, transposed: bool = False) -> Array:
-        inverse = self._inverse
+        inverse = self.inverse
         if inverse.ndim == 2:
             return b @ (inverse if transposed else inverse.T)
         factor = np.swapaxes(inverse, -1, -2) if transposed else inverse
@@ -80,8 +136,18 @@ class _LU:
         flat = matrix.reshape(-1, *matrix.shape[-2:])
         self._factors = [lapack.dgetrf(m.T, overwrite_a=True)[:2] for m in flat]
 
+    @property
+    def inverse(self) -> Array:
+        size = len(self._factors[0][1])
+        work = int(lapack.dgetri_lwork(size)[0])
+        inverses = [lapack.dgetri(*factors, lwork=work)[0].T for factors in self._factors]
+        return np.stack(inverses).reshape(*self._batch, size, size) if self._batch else inverses[0]
+
     def solve(self, b: Array, *, transposed: bool = False) -> Array:
         trans = 0 if transposed else 1
+        if not self._batch:
+            columns = b.reshape(-1, b.shape[-1]).T
+            return lapack.dgetrs(*self._factors[0], columns, trans=trans)[0].T.reshape(b.shape)
 
         def solve_each(columns: Array) -> Array:
             out = np.empty_like(columns)

@@ -18,7 +18,7 @@ import scipy.sparse as sp
 
 from tabular import _checks
 from tabular.mdp import TabularMDP
-from tabular.policy import softmax
+from tabular.policy import center, softmax
 from tabular.sampling import successor_rewards
 from tabular.transitions import SPARSE_BELOW, Array, state_average
 
@@ -142,3 +142,32 @@ def _compact(matrix: Any) -> Any:
     """A dense array where a CSR matrix is mostly full."""
     filled = matrix.nnz / (matrix.shape[0] * matrix.shape[1])
     return matrix.toarray() if filled >= SPARSE_BELOW else matrix
+
+
+def add_block(tails: Array, block: Array) -> None:
+    """Add block (S, A) to the own-state entries of tails (S, D), in place."""
+    num_states, num_actions = block.shape
+    each = np.arange(num_states)
+    tails.reshape(num_states, num_states, num_actions)[each, each] += block
+
+
+def as_table(law: TrajectoryLaw, tails: Array) -> Array:
+    """Tails (S, D) as (S, S, A)."""
+    return tails.reshape(law.shape[0], *law.shape)
+
+
+def own_vectors(law: TrajectoryLaw, v: Array) -> tuple[Array, Array]:
+    """φ and ψ of every (s, a) within their own state, (S, A, A)."""
+    psi = np.eye(law.shape[1]) - law.pi[:, None, :]
+    return center(law.pi, v)[..., None] * psi + fisher_product(law, v), psi
+
+
+def fisher_product(law: TrajectoryLaw, v: Array) -> Array:
+    """− F(s) v for every (s, a), (S, A, A)."""
+    product = -(law.pi * center(law.pi, v))
+    return np.repeat(product[:, None, :], law.shape[1], axis=1)
+
+
+def scaled(weight: Array, later: Array) -> Array:
+    """weight(x) · later(x, ...)."""
+    return weight.reshape(*weight.shape, *(1,) * (later.ndim - weight.ndim)) * later

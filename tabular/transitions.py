@@ -5,6 +5,7 @@ For a table v over states and a table c over state-actions,
     expect(v)(s, a) = Σ_s' P(s'|s,a) v(s')            (P v)
     push(c)(s')     = Σ_{s,a} c(s,a) P(s'|s,a)         (Pᵀ c)
     under(π)(s, s') = Σ_a π(a|s) P(s'|s,a)             (P_π)
+    times(M)(s, a, s'') = Σ_s' P(s'|s,a) M(s', s'')     (P M)
 
 `DenseTransitions` holds P as (..., S, A, S) with leading batch dimensions; `SparseTransitions`
 holds one kernel as a CSR matrix of shape (S·A, S), row s·A + a, and never makes it dense.
@@ -49,6 +50,11 @@ class DenseTransitions:
         """P_π for a policy table (..., S, A): an array (..., S, S)."""
         return np.matmul(pi[..., None, :], self.P)[..., 0, :]
 
+    def times(self, M: Array) -> Array:
+        """P M: (..., S, S) -> (..., S, A, S)."""
+        flat = np.matmul(self._rows, M)
+        return flat.reshape(*flat.shape[:-2], self.num_states, self.num_actions, M.shape[-1])
+
     @cached_property
     def rows(self) -> sp.csr_array:
         """The kernel of a single MDP as CSR (S·A, S); row s·A + a."""
@@ -87,6 +93,11 @@ class SparseTransitions:
         blocks = [state_average(self.rows, p) for p in pi.reshape(-1, *pi.shape[-2:])]
         return blocks[0] if len(blocks) == 1 else sp.block_diag(blocks, format="csr")
 
+    def times(self, M: Array) -> Array:
+        """P M: (..., S, S) -> (..., S, A, S)."""
+        flat = np.stack([self.rows @ m for m in M.reshape(-1, *M.shape[-2:])])
+        return flat.reshape(*M.shape[:-1], self.num_actions, M.shape[-1])
+
 
 Transitions = DenseTransitions | SparseTransitions
 
@@ -100,7 +111,7 @@ def state_average(rows: sp.csr_array, pi: Array) -> sp.csr_array:
 
 
 def _multiply(x: Array, matrix: Array) -> Array:
-    """Row vectors x (..., H, m) times a matrix (..., m, n), as one product where there is no batch."""
+    """Row vectors x (..., H, m) times a matrix (..., m, n), in one product if unbatched."""
     if matrix.ndim == 2:
         return (x.reshape(-1, x.shape[-1]) @ matrix).reshape(*x.shape[:-1], matrix.shape[-1])
     return np.matmul(x, matrix)

@@ -121,14 +121,22 @@ def original_dice(
 
 
 class Surrogate:
-    """Derivatives at θ = `sampled_from` of one estimator's surrogate on a sample."""
+    """Derivatives at θ = `sampled_from` of one estimator's surrogate on a sample.
 
-    def __init__(self, estimator: str, theta: Any, sample: Sample, setting: Setting) -> None:
-        self.theta, self.sample, self.setting = np.array(theta), sample, setting
+    Methods in the plural give one table for each trajectory; those called `mean` their average,
+    with equal weights unless `weights` (M,) are given.
+    """
+
+    def __init__(
+        self, estimator: str, theta: Any, sample: Sample, setting: Setting, weights: Any = None
+    ) -> None:
+        self.theta, self.setting = np.array(theta), setting
+        count = len(sample.actions)
+        self.weights = np.full(count, 1 / count) if weights is None else weights
         self._function = lambda tiled, setting: surrogate(
             estimator, tiled, self.theta, sample, setting
         )
-        self._tiled = np.broadcast_to(self.theta, (len(sample.actions), *self.theta.shape)).copy()
+        self._tiled = np.broadcast_to(self.theta, (count, *self.theta.shape)).copy()
 
     def _slope(self, setting: Setting) -> Callable[[Any], Any]:
         return elementwise_grad(lambda tiled: self._function(tiled, setting))
@@ -148,23 +156,27 @@ class Surrogate:
         columns = np.stack([self.hvps(unit) for unit in units], axis=-1)
         return columns.reshape(*columns.shape[:-1], *self.theta.shape)
 
-    def _cross(self, parameter: str, u: Any) -> Any:
-        """∂/∂parameter Σ_τ weights_τ ⟨gradient of τ, u⟩, per trajectory where `u` is (M, S, A)."""
+    def mean(self, values: Any) -> Any:
+        """The average of values (M, ...)."""
+        return np.tensordot(self.weights, values, axes=1)
+
+    def _mean_cross(self, parameter: str, u: Any) -> Any:
+        """∂/∂parameter ⟨mean gradient, u⟩."""
 
         def product(value: Any) -> Any:
             setting = self.setting._replace(**{parameter: value})
-            return anp.sum(self._slope(setting)(self._tiled) * u)
+            return anp.sum(self.weights[:, None, None] * self._slope(setting)(self._tiled) * u)
 
         return quietly(grad(product), getattr(self.setting, parameter))
 
     def mean_cross_reward(self, u: Any) -> Any:
-        """∂_φ ⟨ĝ, u⟩ of the average over the sample, (S, A)."""
-        return self._cross("phi", u / len(self._tiled))
+        """∂_φ ⟨mean gradient, u⟩, (S, A)."""
+        return self._mean_cross("phi", u)
 
     def mean_cross_scalar(self, parameter: str) -> Any:
-        """∂ĝ/∂γ or ∂ĝ/∂λ of the average over the sample, (S, A)."""
+        """The derivative of the mean gradient in `gamma` or `gae_lambda`, (S, A)."""
         units = np.eye(self.theta.size).reshape(-1, *self.theta.shape)
-        each = [self._cross(parameter, unit / len(self._tiled)) for unit in units]
+        each = [self._mean_cross(parameter, unit) for unit in units]
         return np.array(each).reshape(self.theta.shape)
 
 
@@ -232,10 +244,9 @@ def paths(
             return
         s = states[-1]
         for a, after in itertools.product(range(num_actions), range(num_states)):
-            chance = pi[s, a] * tables.P[s, a, after]
-            if chance > 0:
+            if pi[s, a] > 0 and tables.P[s, a, after] > 0:
                 yield from extend(
-                    probability * chance,
+                    probability * pi[s, a] * tables.P[s, a, after],
                     [*states, after],
                     [*actions, a],
                     [*rewards, tables.R[s, a, after]],
@@ -261,13 +272,9 @@ class Law:
         setting = Setting(
             self.tables.gamma, gae_lambda, np.array(baseline), np.zeros(self.theta.shape)
         )
-        return Surrogate(estimator, self.theta, self.sample, setting)
-
-    def mean(self, values: Any) -> Any:
-        """E x for values (M, ...)."""
-        return np.tensordot(self.probability, values, axes=1)
+        return Surrogate(estimator, self.theta, self.sample, setting, self.probability)
 
     def covariance(self, values: Any) -> Any:
         """Cov x for values (M, S, A), (S, A, S, A)."""
-        centered = values - self.mean(values)
+        centered = values - np.tensordot(self.probability, values, axes=1)
         return np.einsum("m,mij,mkl->ijkl", self.probability, centered, centered, optimize=True)

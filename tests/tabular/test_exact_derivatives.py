@@ -19,6 +19,7 @@ from tests.tabular.reference import (
     TINY_SIZES,
     PreciseReference,
     Reference,
+    central_difference,
     make_batch,
     make_case,
 )
@@ -214,10 +215,6 @@ def test_directions_cross_the_batch_of_policies(representation, num_states, hori
             single = exact.hvp(case.mdp, theta[i, 0], v[k], horizon=horizon)
             assert_close(together[i, k], single, SAME)
     assert exact.hvp(mdp, theta[0, 0], v[:0], horizon=horizon).shape == (0, num_states, 2)
-
-
-def central_difference(function, theta, v, step=1e-5):
-    return (function(theta + step * v) - function(theta - step * v)) / (2 * step)
 
 
 @pytest.mark.parametrize("horizon", [None, 7])

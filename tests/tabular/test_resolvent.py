@@ -10,7 +10,7 @@ from tabular import TabularMDP, exact
 from tabular import chain as chain_module
 from tabular import resolvent as resolvent_module
 from tabular.resolvent import INVERSE_UP_TO, resolvent
-from tests.tabular.reference import REPRESENTATIONS, Reference, make_case
+from tests.tabular.reference import REPRESENTATIONS, Reference, central_difference, make_case
 from tests.tabular.tolerances import FINITE_DIFFERENCE, ITERATIVE, SAME, VALUE, assert_close
 
 SIZES = [1, 2, 7, INVERSE_UP_TO, INVERSE_UP_TO + 1, 90]
@@ -208,9 +208,7 @@ def test_a_large_sparse_mdp_never_becomes_dense(monkeypatch, name):
     assert np.abs(gradient).max() > 0
     for table in (gradient, product):
         assert_close(table.sum(axis=-1), np.zeros(num_states), ITERATIVE)
-    step = 1e-5
-    above, below = (exact.gradient(mdp, theta + sign * step * v) for sign in (1, -1))
-    difference = (above - below) / (2 * step)
+    difference = central_difference(lambda logits: exact.gradient(mdp, logits), theta, v)
     # Σ_s d(s) = 20 is spread over S states: components are of size 20/S.
     assert_close(product, difference, FINITE_DIFFERENCE, scale=20 / num_states)
 

@@ -35,13 +35,13 @@ SAME = Tolerance(rtol=1e-13, atol=1e-14)
 #: GMRES stops at a relative residual of 1e-12, which 1/(1 − γ) <= 20 magnifies.
 ITERATIVE = Tolerance(rtol=1e-10, atol=1e-12)
 
-#: Central differences of order two with h = 1e-5: truncation h² = 1e-10 times a third derivative,
-#: rounding 1e-16/h = 1e-11 times the function. A relative error of 5e-4 is far outside.
-FINITE_DIFFERENCE = Tolerance(rtol=1e-7, atol=1e-8)
+#: Central differences of order four with h = 1e-3: truncation h⁴/30 = 3e-14 times a fifth
+#: derivative, rounding 1e-16/h = 1e-13 times the function. An error of 5e-4 is far outside.
+FINITE_DIFFERENCE = Tolerance(rtol=1e-9, atol=1e-12)
 
-#: Identities between the engine's own numbers, with `scale` = the a-priori size of the terms,
-#: max|R| / (1 − γ)^k, at up to 1/(1 − γ) = 1000 and any logits.
-IDENTITY = Tolerance(rtol=0.0, atol=1e-13)
+#: Identities between the engine's own numbers at any logits and up to γ = 0.999: about 20 units
+#: of rounding in the largest terms, whose size `scale` a test knows before it starts.
+IDENTITY = Tolerance(rtol=0.0, atol=5e-15)
 
 
 def assert_close(

@@ -1,0 +1,3 @@
+"""Experiments as data, and pictures of them."""
+
+__all__: list[str] = []

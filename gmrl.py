@@ -1,0 +1,200 @@
+"""The command line: parses, dispatches, prints. No mathematics."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from typer.exceptions import Abort, TyperException
+
+if TYPE_CHECKING:
+    from tabular import TabularMDP
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+DEFAULT_MDPS = ("random", "FrozenLake8x8", "CliffWalking", "Taxi")
+#: |z| beyond which simulation and exact moments are said to disagree.
+DISAGREE = 5.0
+
+
+@app.callback()
+def commands() -> None:
+    """Exact tabular verification of gradient-based meta-reinforcement learning."""
+
+
+@app.command()
+def verify(
+    mdps: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[MDP]...",
+            help="'random' (the paper's), a gymnasium id such as FrozenLake-v1, or an .npz file. "
+            "Default: random FrozenLake8x8 CliffWalking Taxi.",
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for JSON and pictures.")] = Path("out/verify"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    trajectories: Annotated[int, typer.Option("--trajectories", "-N", help="N.")] = 32,
+    horizon: Annotated[int, typer.Option("--horizon", "-T", help="Trajectory length T.")] = 20,
+    steps: Annotated[int, typer.Option("--steps", "-K", help="Inner steps K.")] = 1,
+    step_size: Annotated[
+        float | None, typer.Option(help="Inner step size; default 1/2 of 1/|Hessian|.")
+    ] = None,
+    estimators: Annotated[
+        str, typer.Option(help="Comma-separated names.")
+    ] = "ad,lvc,loaded_dice,dice",
+    baseline: Annotated[str, typer.Option(help="Baseline table: exact or zero.")] = "exact",
+    gamma: Annotated[float, typer.Option(help="Discount of gymnasium MDPs.")] = 0.99,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+) -> None:
+    """Truth, exact bias and spread of every estimator, on each MDP."""
+    from figures.save import save_picture, write_text
+    from figures.tables import verification_table
+    from figures.verification import draw
+    from theory.settings import Settings
+    from theory.verification import verify as run
+
+    settings = Settings(
+        estimators=tuple(name.strip() for name in estimators.split(",") if name.strip()),
+        num_trajectories=trajectories,
+        horizon=horizon,
+        num_steps=steps,
+        step_size=step_size,
+        baseline=baseline,
+        seed=seed,
+    )
+    targets = [load_mdp(name, gamma=gamma, seed=seed) for name in mdps or DEFAULT_MDPS]
+    folder = writable_folder(out)
+    started = time.perf_counter()
+    reports = []
+    with progress(len(targets) * len(settings.estimators), quiet=as_json) as (say, advance):
+        for mdp in targets:
+            report = run(mdp, settings, partial(advance, mdp.name))
+            reports.append(report)
+            stem = folder / f"{slug(report.mdp)}-{report.digest()}"
+            write_text(stem.with_name(f"{stem.name}.json"), to_json(report.as_dict()))
+            save_picture(partial(draw, report), stem)
+            say(verification_table(report))
+            say(f"written: {stem}.json, .svg, .png\n")
+        wall = time.perf_counter() - started
+        say(f"seed {seed}, {len(reports)} MDPs in {wall:.1f} s")
+    if as_json:
+        sys.stdout.write(to_json([report.as_dict() for report in reports]))
+    disagreeing = [
+        f"{report.mdp}, {row.quantity}, {row.estimator}: z = {row.z:.1f}"
+        for report in reports
+        for row in report.rows
+        if row.z is not None and abs(row.z) > DISAGREE
+    ]
+    if disagreeing:
+        fail("simulation and exact moments disagree: " + "; ".join(disagreeing), code=1)
+
+
+def load_mdp(name: str, *, gamma: float, seed: int) -> TabularMDP:
+    """Read one MDP of the command line: `random`, a file, or a gymnasium id."""
+    import numpy as np
+
+    from tabular import TabularMDP, files
+
+    if name == "random":
+        rng = np.random.default_rng(seed)
+        return TabularMDP.random(20, 5, rng=rng)
+    if name.endswith(".npz"):
+        return files.load(name)
+    return TabularMDP.from_gymnasium(name, gamma=gamma)
+
+
+def writable_folder(path: Path) -> Path:
+    """Make the folder and make sure that it can be written to."""
+    import tempfile
+
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise OSError(f"cannot write to the output folder {path}: {error.strerror}") from None
+    return path
+
+
+def slug(name: str) -> str:
+    """A file name made of a title."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower() or "mdp"
+
+
+def to_json(value: Any) -> str:
+    """Strict JSON: a NaN is an error, not a token that other readers reject."""
+    return json.dumps(value, indent=2, allow_nan=False) + "\n"
+
+
+@contextmanager
+def progress(
+    total: int, *, quiet: bool
+) -> Iterator[tuple[Callable[[Any], None], Callable[[str, str], None]]]:
+    """Yield `say` (print a result) and `advance` (name the next step): a bar, or plain lines.
+
+    Results go to standard output, progress to standard error.
+    """
+    console, errors = Console(highlight=False, soft_wrap=True), Console(stderr=True)
+    say: Callable[[Any], None] = (lambda _: None) if quiet else console.print
+    if not errors.is_terminal:
+        steps = iter(range(1, total + 1))
+        yield (
+            say,
+            lambda *names: errors.print(
+                f"[{next(steps)}/{total}] {': '.join(names)}", markup=False
+            ),
+        )
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=errors, transient=True) as bar:
+        task = bar.add_task("", total=total)
+        done = iter(range(total))
+        yield (
+            say,
+            lambda *names: bar.update(task, description=": ".join(names), completed=next(done)),
+        )
+
+
+def fail(message: str, *, code: int = 2) -> None:
+    """Print one clear line on standard error and exit."""
+    sys.stderr.write(f"gmrl: {message}\n")
+    raise SystemExit(code)
+
+
+def main() -> None:
+    """Run a command; bad input ends in one line and exit code 2, an interrupt in 130."""
+    from threadpoolctl import threadpool_limits
+
+    try:
+        with threadpool_limits(1):
+            app(standalone_mode=False)
+    except TyperException as error:
+        fail(f"{error.format_message()} (see gmrl --help)")
+    except (ValueError, TypeError, OSError) as error:
+        fail(" ".join(str(error).split()))
+    except (KeyboardInterrupt, Abort):
+        fail("interrupted; what was finished is in the output folder", code=130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,387 @@
+"""Exact means and covariances of the estimators against sums over every trajectory."""
+
+import itertools
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tabular import TabularMDP, exact, moments
+from tests.strategies import mdps_with_logits
+from tests.tabular.reference import random_mdp
+from tests.tabular.surrogates import COVARIANCE, DERIVATIVE, ESTIMATORS, Law
+from tests.tabular.tolerances import SAME, assert_close
+
+every_estimator = pytest.mark.parametrize("estimator", ESTIMATORS)
+
+
+class Case(NamedTuple):
+    """A tiny MDP, logits, the estimators' options and a direction."""
+
+    mdp: TabularMDP
+    theta: Any
+    options: dict[str, Any]
+    v: Any
+
+
+def _by_successor(mdp, rng):
+    R = rng.normal(size=(*mdp.R.shape, mdp.num_states))
+    return TabularMDP(mdp.P, R, mdp.gamma, mdp.initial)
+
+
+def _with_zeros(mdp, rng):
+    """Half of the transitions removed, one left in every row; one start state removed."""
+    keep = rng.random(mdp.P.shape) < 0.5
+    np.put_along_axis(keep, rng.integers(mdp.num_states, size=(*mdp.R.shape, 1)), True, axis=-1)
+    P = mdp.P * keep
+    initial = np.array(mdp.initial)
+    if len(initial) > 1:
+        initial[0] = 0.0
+    reward = mdp.R if mdp.successor_reward is None else mdp.successor_reward
+    P, initial = P / P.sum(axis=-1, keepdims=True), initial / initial.sum()
+    return TabularMDP(P, reward, mdp.gamma, initial)
+
+
+def _certain(mdp, rng):
+    successor = rng.integers(mdp.num_states, size=mdp.R.shape)
+    return TabularMDP(np.eye(mdp.num_states)[successor], mdp.R, mdp.gamma, 0)
+
+
+KINDS = {
+    "plain": lambda mdp, rng: mdp,
+    "by successor": _by_successor,
+    "sparse": lambda mdp, rng: _with_zeros(mdp, rng).sparse(),
+    "sparse by successor": lambda mdp, rng: _with_zeros(_by_successor(mdp, rng), rng).sparse(),
+    "certain": _certain,
+    "no discount": lambda mdp, rng: mdp.with_gamma(0.0),
+    "high discount": lambda mdp, rng: mdp.with_gamma(0.99),
+}
+#: (S, A, T)
+SIZES = [(1, 1, 3), (1, 3, 4), (2, 2, 1), (2, 2, 2), (2, 2, 5), (2, 3, 3), (3, 2, 4), (4, 2, 3)]
+LAMBDAS = [0.0, 0.6, 1.0]
+BASELINES = ["zero", "random", "value"]
+
+
+def make(size, kind, gae_lambda, baseline) -> Case:
+    num_states, num_actions, horizon = size
+    rng = np.random.default_rng([*size, list(KINDS).index(kind)])
+    mdp = KINDS[kind](random_mdp(rng, (num_states, num_actions)), rng)
+    theta, v = rng.normal(size=(2, num_states, num_actions))
+    table = 2 * rng.normal(size=num_states)
+    choices = {
+        "zero": lambda: np.zeros(num_states),
+        "random": lambda: table,
+        "value": lambda: exact.state_value(mdp, theta),
+    }
+    options = {"horizon": horizon, "baseline": choices[baseline](), "gae_lambda": gae_lambda}
+    return Case(mdp, theta, options, v)
+
+
+#: Every size with every kind of MDP; λ and V_b take turns so that all nine pairs occur for each.
+CASES = [
+    (size, kind, *list(itertools.product(LAMBDAS, BASELINES))[i % 9])
+    for i, (size, kind) in enumerate(itertools.product(SIZES, KINDS))
+]
+every_case = pytest.mark.parametrize(
+    "spec", CASES, ids=[f"{s}-{k}-{g}-{b}" for s, k, g, b in CASES]
+)
+
+
+def scales(case):
+    """Sizes of the terms in a gradient, a Hessian product, and their squares.
+
+    |Σ γ^t Â_t ψ_t| <= T² max|δ| and another factor 2T |v| for a Hessian product.
+    """
+    horizon, baseline = case.options["horizon"], case.options["baseline"]
+    rewards = case.mdp.R if case.mdp.successor_reward is None else case.mdp.successor_reward
+    delta = max(abs(rewards.max()), abs(rewards.min())) + 2 * np.max(np.abs(baseline))
+    first = max(1.0, delta)
+    second = first * max(1.0, horizon * float(np.max(np.abs(case.v))))
+    return first, second
+
+
+def assert_moments(case, estimator):
+    arguments, options = (case.mdp, case.theta, estimator), case.options
+    law = Law(case.mdp, case.theta, options["horizon"])
+    reference = law.surrogate(estimator, options["gae_lambda"], options["baseline"])
+    gradients, hvps, v = reference.gradients(), reference.hvps(case.v), case.v
+    first, second = scales(case)
+
+    mean = moments.expected_gradient(*arguments, **options)
+    assert_close(mean, reference.mean(gradients), DERIVATIVE, scale=first, what="E g")
+    mean = moments.expected_hvp(*arguments, v, **options)
+    assert_close(mean, reference.mean(hvps), DERIVATIVE, scale=second, what="E Hv")
+    mean = moments.expected_hessian(*arguments, **options)
+    hessian = reference.mean(reference.hessians())
+    assert_close(mean, hessian, DERIVATIVE, scale=second, what="E H")
+
+    expected = law.covariance(gradients)
+    covariance = moments.gradient_covariance(*arguments, **options)
+    assert_close(covariance, expected, COVARIANCE, scale=first**2, what="Cov g")
+    trace = np.einsum("iaia", expected)
+    variance = moments.gradient_variance(*arguments, **options)
+    assert_close(variance, trace, COVARIANCE, scale=first**2, what="tr Cov g")
+
+    expected = law.covariance(hvps)
+    covariance = moments.hvp_covariance(*arguments, v, **options)
+    assert_close(covariance, expected, COVARIANCE, scale=second**2, what="Cov Hv")
+    trace = np.einsum("iaia", expected)
+    variance = moments.hvp_variance(*arguments, v, **options)
+    assert_close(variance, trace, COVARIANCE, scale=second**2, what="tr Cov Hv")
+
+
+@every_estimator
+@every_case
+def test_means_and_covariances_against_every_trajectory(estimator, spec):
+    assert_moments(make(*spec), estimator)
+
+
+@pytest.mark.slow
+@every_estimator
+@pytest.mark.parametrize("gae_lambda", LAMBDAS)
+@pytest.mark.parametrize("baseline", BASELINES)
+@pytest.mark.parametrize("size", [(2, 2, 7), (3, 3, 4), (5, 2, 4), (1, 2, 10)])
+def test_longer_trajectories(estimator, gae_lambda, baseline, size):
+    assert_moments(make(size, "by successor", gae_lambda, baseline), estimator)
+
+
+@every_estimator
+@given(
+    case=mdps_with_logits(max_states=3, max_actions=2),
+    horizon=st.integers(1, 3),
+    gae_lambda=st.sampled_from([0.0, 0.5, 1.0]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_any_mdp(estimator, case, horizon, gae_lambda, seed):
+    """Rows near and at certainty, logits to ±700, discounts to 0.999, rewards to 10⁴."""
+    rng = np.random.default_rng(seed)
+    mdp, theta = case
+    options = {
+        "horizon": horizon,
+        "baseline": rng.normal(size=mdp.num_states) * np.abs(mdp.R).max(),
+        "gae_lambda": gae_lambda,
+    }
+    assert_moments(Case(mdp, theta, options, rng.normal(size=theta.shape)), estimator)
+
+
+@every_estimator
+@pytest.mark.parametrize("gae_lambda", LAMBDAS)
+@pytest.mark.parametrize("kind", ["by successor", "sparse by successor"])
+def test_mean_cross_derivatives_against_every_trajectory(estimator, gae_lambda, kind):
+    case = make((3, 2, 3), kind, gae_lambda, "random")
+    law = Law(case.mdp, case.theta, 3)
+    reference = law.surrogate(estimator, gae_lambda, case.options["baseline"])
+    actual = moments.Expectation(case.mdp, case.theta, estimator, **case.options)
+    by_reward = reference.mean_cross_reward(case.v)
+    assert_close(actual.cross_reward(case.v), by_reward, DERIVATIVE, what="φ")
+    by_gamma = reference.mean_cross_scalar("gamma")
+    assert_close(actual.cross_gamma(), by_gamma, DERIVATIVE, what="γ")
+    by_lambda = reference.mean_cross_scalar("gae_lambda")
+    assert_close(actual.cross_lambda(), by_lambda, DERIVATIVE, what="λ")
+
+
+@every_estimator
+def test_the_reward_given_the_successor_matters_for_covariances_only(estimator):
+    """R(s,a,s') and its mean R(s,a) have the same means but not the same covariances."""
+    case = make((3, 2, 4), "by successor", 0.6, "random")
+    averaged = TabularMDP(case.mdp.P, case.mdp.R, case.mdp.gamma, case.mdp.initial)
+    one, other = (
+        moments.expected_hessian(mdp, case.theta, estimator, **case.options)
+        for mdp in (case.mdp, averaged)
+    )
+    assert_close(one, other, SAME)
+    one, other = (
+        moments.gradient_variance(mdp, case.theta, estimator, **case.options)
+        for mdp in (case.mdp, averaged)
+    )
+    assert abs(one - other) > 0.01 * one
+
+
+@every_estimator
+def test_covariances_are_symmetric_and_positive(estimator):
+    case = make((4, 2, 3), "plain", 0.6, "random")
+    arguments = (case.mdp, case.theta, estimator)
+    for covariance in (
+        moments.gradient_covariance(*arguments, **case.options),
+        moments.hvp_covariance(*arguments, case.v, **case.options),
+    ):
+        matrix = covariance.reshape(8, 8)
+        assert_close(matrix, matrix.T, SAME)
+        eigenvalues = np.linalg.eigvalsh(matrix)
+        assert eigenvalues.min() > -1e-13 * eigenvalues.max()
+        # Sums over the actions of a state are certain, so half of the directions have none.
+        assert np.sum(eigenvalues > 1e-10 * eigenvalues.max()) == 4
+
+
+@every_estimator
+@pytest.mark.parametrize("size", [(20, 5, 20), (60, 2, 10)])
+def test_the_trace_without_the_covariance(estimator, size):
+    """`hvp_variance` skips the table of the cross terms; sizes beyond enumeration."""
+    case = make(size, "sparse by successor", 0.9, "random")
+    arguments = (case.mdp, case.theta, estimator, case.v)
+    covariance = moments.hvp_covariance(*arguments, **case.options)
+    trace = moments.hvp_variance(*arguments, **case.options)
+    assert_close(trace, np.einsum("iaia", covariance), SAME)
+
+
+@every_estimator
+@pytest.mark.parametrize("size", [(20, 5, 20), (60, 2, 10)])
+def test_sparse_and_dense_have_the_same_moments(estimator, size):
+    case = make(size, "sparse by successor", 0.9, "random")
+    dense = TabularMDP(
+        case.mdp.P.toarray().reshape(*size[:2], size[0]),
+        case.mdp.successor_reward.toarray().reshape(*size[:2], size[0]),
+        case.mdp.gamma,
+        case.mdp.initial,
+    )
+    for moment, extra in (
+        (moments.expected_gradient, ()),
+        (moments.expected_hvp, (case.v,)),
+        (moments.gradient_covariance, ()),
+        (moments.hvp_covariance, (case.v,)),
+        (moments.hvp_variance, (case.v,)),
+    ):
+        actual = moment(case.mdp, case.theta, estimator, *extra, **case.options)
+        expected = moment(dense, case.theta, estimator, *extra, **case.options)
+        assert_close(actual, expected, DERIVATIVE, what=moment.__name__)
+
+
+#: Batch shapes of θ, V_b, λ, γ and R, all of which broadcast together.
+BATCHES = {
+    "theta": ((3,), (), (), (), ()),
+    "baseline": ((), (3,), (), (), ()),
+    "lambda": ((), (), (3,), (), ()),
+    "gamma": ((), (), (), (3,), ()),
+    "reward": ((), (), (), (), (3,)),
+    "as many rewards as parameters": ((), (), (), (), (6,)),
+    "rewards by theta": ((2, 1), (), (), (), (3,)),
+    "all": ((3,), (2, 1), (2, 3), (2, 1), (3,)),
+}
+
+
+@every_estimator
+@pytest.mark.parametrize("horizon", [4, None])
+@pytest.mark.parametrize("kind", BATCHES)
+def test_means_of_a_batch_are_those_of_its_members(estimator, horizon, kind):
+    of_theta, of_baseline, of_lambda, of_gamma, of_reward = BATCHES[kind]
+    rng = np.random.default_rng(4)
+    single, batch = random_mdp(rng, (3, 2)), np.broadcast_shapes(*BATCHES[kind])
+    theta, rewards = rng.normal(size=(*of_theta, 3, 2)), rng.normal(size=(*of_reward, 3, 2))
+    baseline, gae_lambda = rng.normal(size=(*of_baseline, 3)), rng.random(of_lambda)
+    gamma, v = 0.9 * rng.random(of_gamma), rng.normal(size=(3, 2))
+    together = moments.Expectation(
+        single.with_gamma(gamma).with_reward(rewards),
+        theta,
+        estimator,
+        horizon=horizon,
+        baseline=baseline,
+        gae_lambda=gae_lambda,
+    )
+
+    def whole(x):
+        """An array over the batch; `dice` ignores λ and V_b, and need not repeat over them."""
+        return np.broadcast_to(x, (*batch, *x.shape[-4 if x.ndim >= 4 else -2 :]))
+
+    gradient, hvp = (np.broadcast_to(x, (*batch, 3, 2)) for x in (together.gradient, together.hvp(v)))
+    hessian = np.broadcast_to(together.hessian, (*batch, 3, 2, 3, 2))
+    for i in np.ndindex(batch):
+        alone = moments.Expectation(
+            single.with_gamma(np.broadcast_to(gamma, batch)[i]).with_reward(
+                np.broadcast_to(rewards, (*batch, 3, 2))[i]
+            ),
+            np.broadcast_to(theta, (*batch, 3, 2))[i],
+            estimator,
+            horizon=horizon,
+            baseline=np.broadcast_to(baseline, (*batch, 3))[i],
+            gae_lambda=np.broadcast_to(gae_lambda, batch)[i],
+        )
+        assert_close(gradient[i], alone.gradient, SAME, what="E g")
+        assert_close(hvp[i], alone.hvp(v), SAME, what="E Hv")
+        assert_close(hessian[i], alone.hessian, SAME, what="E H")
+
+
+@every_estimator
+@pytest.mark.parametrize("horizon", [4, None])
+def test_means_of_a_batch_of_mdps(estimator, horizon):
+    rng = np.random.default_rng(4)
+    members = [random_mdp(rng, (3, 2)) for _ in range(2)]
+    theta, options = rng.normal(size=(3, 2)), {"horizon": horizon, "baseline": rng.normal(size=3)}
+    together = moments.expected_hessian(TabularMDP.stack(members), theta, estimator, **options)
+    for i, mdp in enumerate(members):
+        alone = moments.expected_hessian(mdp, theta, estimator, **options)
+        assert_close(together[i], alone, SAME)
+
+
+def test_functions_are_the_attributes():
+    case = make((3, 2, 4), "plain", 0.6, "random")
+    arguments = (case.mdp, case.theta, "lvc")
+    expectation = moments.Expectation(*arguments, **case.options)
+    actual = moments.expected_gradient(*arguments, **case.options)
+    np.testing.assert_array_equal(actual, expectation.gradient)
+    actual = moments.expected_hvp(*arguments, case.v, **case.options)
+    np.testing.assert_array_equal(actual, expectation.hvp(case.v))
+
+
+@every_estimator
+def test_a_missing_baseline_is_zero(estimator):
+    case = make((3, 2, 4), "plain", 0.6, "zero")
+    arguments = (case.mdp, case.theta, estimator, case.v)
+    absent = {"horizon": 4, "gae_lambda": 0.6}
+    for moment in (moments.expected_hvp, moments.hvp_covariance):
+        np.testing.assert_array_equal(
+            moment(*arguments, **absent), moment(*arguments, **case.options)
+        )
+
+
+MEANS = [moments.expected_gradient, moments.expected_hessian]
+COVARIANCES = [moments.gradient_covariance, moments.gradient_variance]
+
+
+@pytest.mark.parametrize("moment", MEANS + COVARIANCES)
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"estimator": "maml"}, ValueError, "unknown estimator 'maml'; choose one of ad, dice"),
+        ({"horizon": 0}, ValueError, "horizon must be at least 1, received 0"),
+        ({"horizon": 2.0}, TypeError, "horizon must be an integer, received 2.0"),
+        ({"baseline": np.zeros(2)}, ValueError, r"baseline must have shape \(..., 3\)"),
+        ({"baseline": np.full(3, np.nan)}, ValueError, "baseline must be finite"),
+        ({"gae_lambda": 2}, ValueError, r"gae_lambda must lie in \[0, 1\], received 2"),
+        ({"theta": np.zeros((2, 3))}, ValueError, r"theta must have shape \(..., 3, 2\)"),
+    ],
+)
+def test_bad_arguments_are_named(moment, changes, error, message):
+    arguments = {"theta": np.zeros((3, 2)), "estimator": "lvc", "horizon": 2} | changes
+    mdp = random_mdp(np.random.default_rng(0), (3, 2))
+    with pytest.raises(error, match=message):
+        moment(mdp, arguments.pop("theta"), arguments.pop("estimator"), **arguments)
+
+
+@pytest.mark.parametrize("moment", [moments.expected_hvp, moments.hvp_covariance])
+@every_estimator
+@pytest.mark.parametrize("shape", [(2, 3), (2,), ()])
+def test_directions_of_a_wrong_shape_are_refused(moment, estimator, shape):
+    mdp = random_mdp(np.random.default_rng(0), (3, 2))
+    with pytest.raises(ValueError, match=r"v must have shape \(..., 3, 2\), received"):
+        moment(mdp, np.zeros((3, 2)), estimator, np.ones(shape), horizon=2)
+
+
+@pytest.mark.parametrize("moment", COVARIANCES)
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"theta": np.zeros((4, 3, 2))}, "theta"),
+        ({"baseline": np.zeros((4, 3))}, "baseline"),
+        ({"gae_lambda": [0.5, 1.0]}, "gae_lambda"),
+        ({"rewards": np.zeros((4, 3, 2))}, "reward"),
+        ({"gamma": [0.5, 0.9]}, "discount"),
+    ],
+)
+def test_covariances_refuse_a_batch(moment, changes, what):
+    mdp = random_mdp(np.random.default_rng(0), (3, 2))
+    mdp = mdp.with_gamma(changes.pop("gamma", 0.9)).with_reward(changes.pop("rewards", mdp.R))
+    arguments = {"theta": np.zeros((3, 2)), "horizon": 2} | changes
+    with pytest.raises(ValueError, match=f"one policy at a time: .*{what}.* must have"):
+        moment(mdp, arguments.pop("theta"), "lvc", **arguments)

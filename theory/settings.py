@@ -1,0 +1,64 @@
+"""What a verification is run with."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from tabular import _checks
+from tabular.baselines import Baseline, exact_baseline, zero_baseline
+from tabular.registry import ESTIMATORS, find_estimator
+
+BASELINES: dict[str, Baseline] = {"exact": exact_baseline, "zero": zero_baseline}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Estimators, sample sizes and the inner loop of a verification.
+
+    Attributes
+    ----------
+    estimators : tuple of str
+    num_trajectories : int
+        N of every estimate.
+    horizon : int
+        T.
+    num_steps : int
+        K of the meta-gradient.
+    step_size : float or None
+        α; half of 1/‖∇²J‖ at θ⁰ if None, so that α‖∇²J‖ = ½ on every MDP.
+    baseline : str
+        V_b: `exact` (V^π) or `zero`.
+    seed : int
+        Seeds the Monte Carlo check and the sampled inner paths.
+    """
+
+    estimators: tuple[str, ...] = tuple(ESTIMATORS)
+    num_trajectories: int = 32
+    horizon: int = 20
+    num_steps: int = 1
+    step_size: float | None = None
+    baseline: str = "exact"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.estimators:
+            raise ValueError(f"name at least one estimator of {', '.join(ESTIMATORS)}")
+        for name in self.estimators:
+            find_estimator(name)
+        for name in ("num_trajectories", "horizon", "num_steps"):
+            _checks.positive_integer(getattr(self, name), name)
+        if self.step_size is not None and not 0 < self.step_size < np.inf:
+            raise ValueError(f"step_size must be positive and finite, received {self.step_size}")
+        if self.baseline not in BASELINES:
+            raise ValueError(
+                f"unknown baseline {self.baseline!r}; choose one of {', '.join(BASELINES)}"
+            )
+        if self.seed < 0:
+            raise ValueError(f"seed must not be negative, received {self.seed}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
