@@ -47,9 +47,9 @@ def _cells(row: Row, *, first: bool) -> list[str]:
         spread = _percent(row.compositional_se, row.truth)
         compositional = f"{_percent(row.compositional, row.truth)} ± {spread}"
     beaten = "–"
-    if row.wins_over is not None:
-        start = "any" if row.wins_at == 0 else _count(row.wins_at)
-        beaten = f"{start} by {row.wins_over}"
+    if row.beaten_by is not None:
+        start = "any" if row.beaten_from == 0 else _count(row.beaten_from)
+        beaten = f"{start} by {row.beaten_by}"
     return [
         f"{row.quantity}  {row.truth:.3g}" if first else "",
         row.estimator,

@@ -16,7 +16,8 @@ from theory.verification import Report, Row
 
 TITLES = {
     "gradient": "Gradient ∇J",
-    "hessian": "Hessian along the gradient",
+    "hessian": "Hessian ∇²J",
+    "hessian·u": "Hessian along the gradient",
     "meta-gradient": "Meta-gradient, K = {num_steps}",
 }
 NUM_TRAJECTORIES = np.geomspace(1, 1e5, 101)

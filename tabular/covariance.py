@@ -138,6 +138,23 @@ def hvp_variance(law: TrajectoryLaw, kind: Estimator, v: Any) -> float:
     return cross_moments(law, v, Whole(law, v, own_block=True)).trace(law)
 
 
+def hessian_variance(law: TrajectoryLaw, kind: Estimator) -> float:
+    """E‖Ĥ − E Ĥ‖_F² of one trajectory, the sum of `hvp_variance` over a basis."""
+    if kind.cross:
+        basis = np.eye(law.size).reshape(-1, *law.shape)
+        return sum(hvp_variance(law, kind, v) for v in basis)
+    terms = own_hessians(law, kind)
+    return float(np.einsum("sxab,syab,sxy->", terms, terms, table_covariance_blocks(law)))
+
+
+def own_hessians(law: TrajectoryLaw, kind: Estimator) -> Array:
+    """Φ(x) within its own state, (S, A, A, A), with Ĥ = Σ_x C(x) Φ(x) for `ad` and `lvc`."""
+    psi = np.eye(law.shape[1]) - law.pi[:, None, :]
+    fisher = law.pi[:, :, None] * psi
+    terms = -np.repeat(fisher[:, None], law.shape[1], axis=1)
+    return terms + np.einsum("sab,sac->sabc", psi, psi) if kind.local else terms
+
+
 def _both_sides(table: Array, linear: Any) -> Array:
     """L X Lᵀ for a linear map of (..., S, A) tables and X (S, A, S, A)."""
     return np.moveaxis(linear(np.moveaxis(linear(table), (2, 3), (0, 1))), (0, 1), (2, 3))

@@ -245,7 +245,7 @@ def _check_batch(name: str, shape: tuple[int, ...], batch: tuple[int, ...]) -> N
 def _transition_table(P: Any) -> Any:
     """Validate P and return it as a read-only array, or as CSR."""
     if sp.issparse(P):
-        table = sp.csr_array(P).astype(np.float64)
+        table = _csr(P, "P")
         table.sum_duplicates()
         rows, num_states = table.shape
         if num_states == 0 or rows == 0 or rows % num_states:
@@ -296,7 +296,7 @@ def _reward_table(R: Any, transitions: Transitions) -> tuple[Array, Any]:
     """Return (R(s,a), R(s,a,s') or None)."""
     num_states, num_actions = transitions.num_states, transitions.num_actions
     if sp.issparse(R):
-        table = sp.csr_array(R).astype(np.float64)
+        table = _csr(R, "R")
         if not transitions.is_sparse or table.shape != transitions.rows.shape:
             raise ValueError(
                 f"a sparse R must have the shape (S*A, S) of a sparse P, received {table.shape}"
@@ -344,6 +344,12 @@ def _labels(labels: Any, size: int, what: str) -> tuple[str, ...] | None:
     if len(names) != size:
         raise ValueError(f"{what} must hold {size} names, received {len(names)}")
     return names
+
+
+def _csr(matrix: Any, name: str) -> sp.csr_array:
+    if matrix.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold real numbers, received a sparse {matrix.dtype} matrix")
+    return sp.csr_array(matrix).astype(np.float64)
 
 
 def _frozen(table: Array) -> Array:

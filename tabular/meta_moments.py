@@ -105,16 +105,12 @@ def sandwich(law: TrajectoryLaw, kind: Estimator, M: Array) -> Array:
                 product = covariance.hvp_covariance(law, kind, vector.reshape(law.shape))
                 total += value * product
         return total
-    psi = np.eye(law.shape[1]) - law.pi[:, None, :]
-    fisher = law.pi[:, :, None] * psi
-    curvature = -np.repeat(fisher[:, None], law.shape[1], axis=1)
-    if kind.local:
-        curvature = curvature + np.einsum("sab,sac->sabc", psi, psi)
+    terms = covariance.own_hessians(law, kind)
     return np.einsum(
         "iapq,iqjr,jbrs,iajb->ipjs",
-        curvature,
+        terms,
         M,
-        curvature,
+        terms,
         covariance.table_covariance(law),
         optimize=True,
     )

@@ -215,3 +215,18 @@ def hvp_variance(
     kind = find_estimator(estimator)
     law = _law(mdp, theta, kind, horizon, baseline, gae_lambda)
     return covariance.hvp_variance(law, kind, v)
+
+
+def hessian_variance(
+    mdp: TabularMDP,
+    theta: Any,
+    estimator: str | Estimator,
+    *,
+    horizon: int,
+    baseline: Any = None,
+    gae_lambda: float = 1.0,
+) -> float:
+    """E‖Ĥ − E Ĥ‖_F² of one trajectory; S·A products' traces for `loaded_dice` and `dice`."""
+    kind = find_estimator(estimator)
+    law = _law(mdp, theta, kind, horizon, baseline, gae_lambda)
+    return covariance.hessian_variance(law, kind)

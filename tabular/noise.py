@@ -42,8 +42,8 @@ def over_noise(
     Parameters
     ----------
     mean_of, covariance_of : callable
-        From a baseline (S,) to the mean and the single-trajectory covariance of an estimate, for
-        instance ``lambda b: moments.gradient_covariance(mdp, theta, "lvc", horizon=20, baseline=b)``.
+        From a baseline b (S,) to the mean and the single-trajectory covariance of an estimate, for
+        instance ``moments.gradient_covariance(mdp, theta, "lvc", horizon=20, baseline=b)``.
     baseline : array_like (S,)
         The table the noise is added to.
     scale : float

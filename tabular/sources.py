@@ -125,7 +125,7 @@ class Sampled:
         baseline = self.baseline(update.mdp, update.theta, rng)
         return {"baseline": baseline, "gae_lambda": self.gae_lambda}
 
-    def __call__(self, update: Update, rng: np.random.Generator | None) -> Differential:
+    def __call__(self, update: Update, rng: np.random.Generator | None) -> Estimate:
         """Draw trajectories and return the estimate."""
         if rng is None:
             raise TypeError("a sampled source needs rng, a numpy.random.Generator; received None")
@@ -146,7 +146,7 @@ class Mean:
 
     of: Sampled
 
-    def __call__(self, update: Update, rng: np.random.Generator | None) -> Differential:
+    def __call__(self, update: Update, rng: np.random.Generator | None) -> Expectation:
         """Return the expectation of the estimate."""
         options = self.of.advantage_options(update, rng)
         return Expectation(

@@ -1,7 +1,8 @@
 """The main table: for one MDP, the truth, and the bias and spread of every estimator of it.
 
-At the uniform policy θ = 0, for the gradient g = ∇J, the Hessian along u = g/‖g‖ (the product H u
-that a gradient step meets) and the K-step MAML meta-gradient, each estimator gets
+At the uniform policy θ = 0, for the gradient g = ∇J, the Hessian H = ∇²J (in the Frobenius norm,
+where S·A is small), its product H u with u = g/‖g‖ that a gradient step meets, and the K-step MAML
+meta-gradient, each estimator gets
 
     truncation     mean of an unbiased estimator of the T-step objective − truth: the part that
                    trajectories of length T cannot see, whatever the estimator
@@ -42,15 +43,15 @@ from theory.settings import BASELINES, Settings
 
 #: α ‖∇²J(θ⁰)‖ where no step size is given.
 RELATIVE_STEP = 0.5
-#: Estimates in the Monte Carlo check, and trajectories in each (fewer steps where T is long).
+#: Estimates in the Monte Carlo check, and the most time steps in each.
 CHECK_ESTIMATES = 128
-CHECK_TRAJECTORIES = 64
+CHECK_STEPS = 2000
 #: Sampled inner paths behind the compositional part.
 NUM_PATHS = 64
 #: Sampled paths that scatter less than this share of the bias saw none of the rare rewards.
 UNSEEN = 1e-10
-#: Up to this S·A the covariance of a K > 1 meta-gradient is formed; above it sd is left out.
-FULL_COVARIANCE = 120
+#: Up to this S·A the whole Hessian and the covariance of a K > 1 meta-gradient are examined.
+FULL_MATRIX = 120
 #: Largest S·S·A table the moment recursions may hold (8 bytes each, about ten of them).
 MAX_TABLE = 40_000_000
 
@@ -59,8 +60,8 @@ MAX_TABLE = 40_000_000
 class Row:
     """One quantity under one estimator; norms are Euclidean, biases absolute.
 
-    `wins_over` names the next-less-biased estimator and `wins_at` the N from which it has
-    the smaller mean squared error (0: always). None means "does not apply".
+    `beaten_by` names, of the less biased estimators, the first to have the smaller mean squared
+    error, and `beaten_from` the N from which it does (0: always). None means "does not apply".
     """
 
     quantity: str
@@ -72,8 +73,8 @@ class Row:
     compositional: float | None
     compositional_se: float | None
     sd: float | None
-    wins_over: str | None
-    wins_at: float | None
+    beaten_by: str | None
+    beaten_from: float | None
     z: float | None
     sampled_rmse: float
 
@@ -232,15 +233,24 @@ def _estimator_laws(
             covariance.gradient_variance_along(law, u),
             sampled.gradient,
         ),
-        "hessian": _Law(
-            product,
-            mean.vjp(u),
-            reference.vjp(u),
-            covariance.hvp_variance(law, kind, u),
-            covariance.hvp_variance_along(law, kind, u, direction),
-            sampled.vjp(u),
-        ),
     }
+    if theta.size <= FULL_MATRIX:
+        laws["hessian"] = _Law(
+            here.hessian,
+            mean.hessian,
+            reference.hessian,
+            covariance.hessian_variance(law, kind),
+            None,
+            sampled.hessian,
+        )
+    laws["hessian·u"] = _Law(
+        product,
+        mean.vjp(u),
+        reference.vjp(u),
+        covariance.hvp_variance(law, kind, u),
+        covariance.hvp_variance_along(law, kind, u, direction),
+        sampled.vjp(u),
+    )
     options: dict[str, Any] = {"step_size": step_size, "num_steps": settings.num_steps}
     truth = meta_gradient(problem, theta, **options)
     options["path"] = Mean(source)
@@ -282,7 +292,7 @@ def _meta_variance(
             scale * covariance.hvp_variance(law, kind, p),
             scale * covariance.hvp_variance_along(law, kind, p, direction),
         )
-    if theta.size > FULL_COVARIANCE:
+    if theta.size > FULL_MATRIX:
         return None, None
     table = maml_moments(problem, theta, curvature=source, **options).covariance
     n = source.num_trajectories
@@ -297,13 +307,13 @@ def _row(quantity: str, name: str, laws: dict[str, _Law], settings: Settings) ->
     compositional, compositional_se = law.compositional or (None, None)
     if law.variance and compositional_se is not None and compositional_se < UNSEEN * bias:
         compositional = compositional_se = None
-    wins_over, wins_at = _crossover(name, laws)
+    beaten_by, beaten_from = _crossover(name, laws)
     z = None
-    exact_at_n = law.along if quantity != "meta-gradient" or settings.num_steps == 1 else None
-    if exact_at_n is not None and exact_at_n > 0:
+    scales = quantity != "meta-gradient" or settings.num_steps == 1 or count == n
+    if law.along is not None and law.along > 0 and scales:
         along = ((law.samples - law.mean) * _unit(law.truth)).sum(axis=(-2, -1))
-        z = float(along.mean() / np.sqrt(exact_at_n / (count * len(along))))
-    errors = ((law.samples - law.truth) ** 2).sum(axis=(-2, -1))
+        z = float(along.mean() / np.sqrt(law.along / (count * len(along))))
+    errors = ((law.samples - law.truth) ** 2).reshape(len(law.samples), -1).sum(axis=1)
     return Row(
         quantity=quantity,
         estimator=name,
@@ -314,25 +324,31 @@ def _row(quantity: str, name: str, laws: dict[str, _Law], settings: Settings) ->
         compositional=compositional,
         compositional_se=compositional_se,
         sd=None if law.variance is None else float(np.sqrt(max(law.variance, 0.0) / n)),
-        wins_over=wins_over,
-        wins_at=wins_at,
+        beaten_by=beaten_by,
+        beaten_from=beaten_from,
         z=z,
         sampled_rmse=float(np.sqrt(errors.mean())),
     )
 
 
 def _crossover(name: str, laws: dict[str, _Law]) -> tuple[str | None, float | None]:
-    """The next-less-biased estimator, and the N where b² + v/N of the two are equal."""
+    """Of the less biased estimators the first to win, and the N where b² + v/N are equal."""
     squared = {n: _norm(law.mean - law.truth) ** 2 for n, law in laws.items()}
     scale = max(_norm(laws[name].truth), 1e-300) ** 2
     better = {n: b for n, b in squared.items() if b < squared[name] - 1e-20 * scale}
     if not better:
         return None, None
-    other = max(better, key=lambda n: better[n])
-    mine, its = laws[name].variance, laws[other].variance
-    if mine is None or its is None:
-        return other, None
-    return other, max(0.0, (its - mine) / (squared[name] - better[other]))
+    mine = laws[name].variance
+    variances = {n: laws[n].variance for n in better}
+    starts = {
+        n: max(0.0, (its - mine) / (squared[name] - better[n]))
+        for n, its in variances.items()
+        if its is not None and mine is not None
+    }
+    if not starts:
+        return None, None
+    first = min(starts, key=lambda n: (starts[n], better[n]))
+    return first, starts[first]
 
 
 def _mean_shift(samples: Array, center: Array) -> tuple[float, float]:
@@ -343,7 +359,8 @@ def _mean_shift(samples: Array, center: Array) -> tuple[float, float]:
 
 
 def _check_trajectories(settings: Settings) -> int:
-    return max(1, min(CHECK_TRAJECTORIES, CHECK_TRAJECTORIES * 20 // settings.horizon))
+    """N, or as many trajectories as keep the check short."""
+    return max(1, min(settings.num_trajectories, CHECK_STEPS // settings.horizon))
 
 
 def _lean(mdp: TabularMDP) -> TabularMDP:

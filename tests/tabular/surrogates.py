@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import autograd.numpy as anp
 import numpy as np
 from autograd import elementwise_grad, grad
+from autograd.tracer import Box, getval
 
 from tabular import TabularMDP
 from tabular.sampling import Trajectories
@@ -73,7 +74,8 @@ def advantages(sample: Sample, setting: Setting) -> list[Any]:
 
 def log_policy(theta: Any, sample: Sample) -> list[Any]:
     """log π_θ(a_t|s_t) for every t, each (M,); θ is (S, A) or one a trajectory (M, S, A)."""
-    table = theta - anp.log(anp.sum(anp.exp(theta), axis=-1, keepdims=True))
+    shifted = theta - np.max(_plain(theta), axis=-1, keepdims=True)
+    table = shifted - anp.log(anp.sum(anp.exp(shifted), axis=-1, keepdims=True))
     num_states, num_actions = theta.shape[-2:]
     out = []
     for t in range(sample.actions.shape[1]):
@@ -81,6 +83,13 @@ def log_policy(theta: Any, sample: Sample) -> list[Any]:
         action = np.eye(num_actions)[sample.actions[:, t]][:, None, :]
         out.append(anp.sum(table * state * action, axis=(1, 2)))
     return out
+
+
+def _plain(x: Any) -> Any:
+    """The number that autograd differentiates at."""
+    while isinstance(x, Box):
+        x = getval(x)
+    return x
 
 
 def surrogate(

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tabular import exact
+from tests.tabular.batches import every_batch, make_batch
 from tests.tabular.reference import (
-    BATCHES,
     HORIZONS,
     REPRESENTATIONS,
     SIZES,
@@ -15,7 +15,6 @@ from tests.tabular.reference import (
     PreciseReference,
     Reference,
     central_difference,
-    make_batch,
     make_case,
 )
 from tests.tabular.tolerances import CONDITIONED, FINITE_DIFFERENCE, SAME, SECOND, assert_close
@@ -40,7 +39,8 @@ def test_cross_gamma_against_autograd(size, horizon, representation):
     case = make_case(size, horizon)
     mdp = REPRESENTATIONS[representation](case.mdp)
     actual = exact.cross_gamma(mdp, case.theta, **case.options)
-    assert_close(actual, Reference(case.mdp, case.theta, **case.options).cross_gamma(), SECOND, scale=10)
+    expected = Reference(case.mdp, case.theta, **case.options).cross_gamma()
+    assert_close(actual, expected, SECOND, scale=10)
 
 
 @pytest.mark.parametrize("size", TINY_SIZES)
@@ -83,9 +83,7 @@ def test_cross_reward_is_exact_because_the_gradient_is_affine_in_rewards(horizon
     assert_close((table * phi).sum(), (change * case.u).sum(), SECOND)
 
 
-@pytest.mark.parametrize(
-    ("representation", "kind"), [(r, kind) for r, kinds in BATCHES.items() for kind in kinds]
-)
+@every_batch
 @pytest.mark.parametrize(("num_states", "horizon"), [(4, None), (4, 3), (60, None), (60, 3)])
 def test_each_member_of_a_batch_is_the_single_computation(
     representation, kind, num_states, horizon

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from tabular import exact
+from tabular import hessian as hessian_module
+from tabular.resolvent import INVERSE_UP_TO, SIDE_BY_SIDE
+from tests.tabular.batches import every_batch, make_batch
 from tests.tabular.reference import (
-    BATCHES,
     HORIZONS,
     REPRESENTATIONS,
     SIZES,
@@ -20,7 +22,6 @@ from tests.tabular.reference import (
     PreciseReference,
     Reference,
     central_difference,
-    make_batch,
     make_case,
 )
 from tests.tabular.tolerances import (
@@ -36,9 +37,6 @@ from tests.tabular.tolerances import (
 every_case = pytest.mark.parametrize(
     ("size", "horizon", "representation"),
     list(itertools.product(SIZES, HORIZONS, REPRESENTATIONS)),
-)
-every_batch = pytest.mark.parametrize(
-    ("representation", "kind"), [(r, kind) for r, kinds in BATCHES.items() for kind in kinds]
 )
 
 
@@ -71,8 +69,6 @@ def contract(table, v):
 
 def test_the_registry_reaches_both_factorisations():
     """A size on each side of the change, or the matrix of cases tests one of them twice."""
-    from tabular.resolvent import INVERSE_UP_TO
-
     assert min(SIZES)[0] <= INVERSE_UP_TO < max(SIZES)[0]
 
 
@@ -176,6 +172,31 @@ def test_each_member_of_a_batch_is_the_single_computation(
         for index in np.ndindex(batch.shape):
             single = function(*batch.member(index), horizon=horizon)
             assert_close(together[index], single, SAME, what=name)
+
+
+@pytest.mark.parametrize("num_states", [5, 20])
+def test_a_large_batch_of_policies(num_states):
+    """Enough policies for the inverses to be made side by side."""
+    case = make_case((num_states, 2), None)
+    rng = np.random.default_rng(0)
+    theta = rng.normal(size=(2, SIDE_BY_SIDE // 2, num_states, 2))
+    together = exact.evaluate(case.mdp, theta)
+    hessian, third = together.hessian, together.third(case.u, case.v)
+    for index in np.ndindex(theta.shape[:2]):
+        single = exact.evaluate(case.mdp, theta[index])
+        assert_close(hessian[index], single.hessian, SAME)
+        assert_close(third[index], single.third(case.u, case.v), SAME)
+
+
+@pytest.mark.parametrize("piece", [1, 5 * 2 * 10, 3 * 2 * 10, 10**6])
+def test_the_hessian_may_be_filled_in_pieces_of_any_size(monkeypatch, piece):
+    """One row of states at a time, the five of them in 3 + 2, or all at once."""
+    monkeypatch.setattr(hessian_module, "PIECE", piece)
+    case = make_case((5, 2), None)
+    expected = Reference(case.mdp, case.theta).hessian
+    assert_close(exact.hessian(case.mdp, case.theta), expected, SECOND)
+    batch = exact.hessian(case.mdp, np.stack([case.theta, case.u]))
+    assert_close(batch[0], expected, SECOND)
 
 
 @every_batch

@@ -179,8 +179,9 @@ def test_everything_is_linear_in_the_rewards(problem, data):
         (4, lambda e: e.cross_gamma()),
         (5, lambda e: e.third(problem.u, problem.v)),
     ):
+        scale = 2 * problem.scale(power) + 3 * other.scale(power)
         one, two, sum_of_both = (quantity(e) for e in evaluations)
-        assert_close(sum_of_both, 2 * one - 3 * two, IDENTITY, scale=2 * problem.scale(power) + 3 * other.scale(power))
+        assert_close(sum_of_both, 2 * one - 3 * two, IDENTITY, scale=scale)
 
 
 @given(problems())
@@ -311,9 +312,13 @@ def test_relabelling_states_and_actions_relabels_the_answers(problem, random):
     if "terminal_value" in options:
         options["terminal_value"] = options["terminal_value"][states]
     relabelled = Problem(
-        TabularMDP(mdp.P[np.ix_(states, actions, states)], mdp.R[grid], mdp.gamma,
-                   mdp.initial[states]),
-        problem.theta[grid], options, problem.u[grid], problem.v[grid],
+        TabularMDP(
+            mdp.P[np.ix_(states, actions, states)], mdp.R[grid], mdp.gamma, mdp.initial[states]
+        ),
+        problem.theta[grid],
+        options,
+        problem.u[grid],
+        problem.v[grid],
     )
     here, there = problem.evaluate(), relabelled.evaluate()
     assert_close(there.gradient, here.gradient[grid], IDENTITY, scale=problem.scale(3))

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tabular import TabularMDP, exact
+from tests.tabular.batches import every_batch, make_batch
 from tests.tabular.reference import (
-    BATCHES,
     HORIZONS,
     REPRESENTATIONS,
     SIZES,
@@ -18,7 +18,6 @@ from tests.tabular.reference import (
     PreciseReference,
     Reference,
     enumerated,
-    make_batch,
     make_case,
 )
 from tests.tabular.tolerances import CONDITIONED, FIRST, SAME, VALUE, assert_close
@@ -63,9 +62,7 @@ def test_tables_against_their_definitions(size, horizon, representation):
 
 @pytest.mark.parametrize("size", TINY_SIZES)
 @pytest.mark.parametrize("horizon", HORIZONS)
-@pytest.mark.parametrize(
-    ("gamma", "tolerance"), [(0.0, VALUE), (0.9, VALUE), (0.999, CONDITIONED)]
-)
+@pytest.mark.parametrize(("gamma", "tolerance"), [(0.0, VALUE), (0.9, VALUE), (0.999, CONDITIONED)])
 def test_value_against_50_digits(size, horizon, gamma, tolerance):
     case = make_case(size, horizon, gamma=gamma)
     actual = exact.value(case.mdp, case.theta, **case.options)
@@ -82,7 +79,7 @@ def test_value_and_gradient_against_every_trajectory(size, horizon):
 
 
 def test_a_chain_solved_by_hand():
-    """Stay in state 0 with reward 1, or leave for good with reward 2: J = (π₀ + 2 π₁)/(1 − γ π₀)."""
+    """Stay with reward 1, or leave for good with reward 2: J = (π₀ + 2 π₁)/(1 − γ π₀)."""
     P = [[[1, 0], [0, 1]], [[0, 1], [0, 1]]]
     mdp = TabularMDP(P, [[1, 2], [0, 0]], 0.5, 0)
     theta = np.log([[0.25, 0.75], [0.5, 0.5]])
@@ -109,9 +106,7 @@ BATCH_FUNCTIONS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("representation", "kind"), [(r, kind) for r, kinds in BATCHES.items() for kind in kinds]
-)
+@every_batch
 @pytest.mark.parametrize("num_states", [4, 60])
 @pytest.mark.parametrize("horizon", [None, 3])
 def test_each_member_of_a_batch_is_the_single_computation(

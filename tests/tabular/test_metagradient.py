@@ -1,29 +1,22 @@
 """K-step meta-gradients: against autograd through the whole unroll, by hand, and in expectation."""
 
-import itertools
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tabular import TabularMDP, exact
-from tabular.baselines import NoisyBaseline, exact_baseline, zero_baseline
-from tabular.estimators import Estimate
-from tabular.metagradient import EXACT, adapt, meta_gradient
+from tabular import TabularMDP
+from tabular.baselines import NoisyBaseline, exact_baseline
+from tabular.metagradient import adapt, meta_gradient
 from tabular.problems import Lirpg, Maml, Mgrl
-from tabular.sampling import sample
 from tabular.sources import Mean, Sampled, Update
 from tests.tabular.reference import Reference, random_mdp
-from tests.tabular.surrogates import ESTIMATORS
 from tests.tabular.tolerances import SAME, SECOND, Tolerance, assert_close
 from tests.tabular.unroll import (
     META,
     PROBLEMS,
     ActorCritic,
-    Enumerated,
-    Estimates,
-    assert_mean,
     meta_case,
 )
 
@@ -220,7 +213,9 @@ class Tanh:
         value = np.tanh(self.A @ theta + self.B @ phi)
         slope = 1 - value**2
         return Update(
-            None, theta, exact=lambda: Field(value, slope[:, None] * self.A, slope[:, None] * self.B)
+            None,
+            theta,
+            exact=lambda: Field(value, slope[:, None] * self.A, slope[:, None] * self.B),
         )
 
     def outer(self, phi: Any, theta: Any) -> Any:

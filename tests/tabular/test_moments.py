@@ -142,7 +142,7 @@ def test_means_and_covariances_against_every_trajectory(estimator, spec):
 @every_estimator
 @pytest.mark.parametrize("gae_lambda", LAMBDAS)
 @pytest.mark.parametrize("baseline", BASELINES)
-@pytest.mark.parametrize("size", [(2, 2, 7), (3, 3, 4), (5, 2, 4), (1, 2, 10)])
+@pytest.mark.parametrize("size", [(2, 2, 6), (3, 3, 3), (5, 2, 3), (1, 2, 10)])
 def test_longer_trajectories(estimator, gae_lambda, baseline, size):
     assert_moments(make(size, "by successor", gae_lambda, baseline), estimator)
 
@@ -381,7 +381,7 @@ def test_directions_of_a_wrong_shape_are_refused(moment, estimator, shape):
 )
 def test_covariances_refuse_a_batch(moment, changes, what):
     mdp = random_mdp(np.random.default_rng(0), (3, 2))
-    mdp = mdp.with_gamma(changes.pop("gamma", 0.9)).with_reward(changes.pop("rewards", mdp.R))
-    arguments = {"theta": np.zeros((3, 2)), "horizon": 2} | changes
+    arguments = {"theta": np.zeros((3, 2)), "horizon": 2, "gamma": 0.9, "rewards": mdp.R} | changes
+    mdp = mdp.with_gamma(arguments.pop("gamma")).with_reward(arguments.pop("rewards"))
     with pytest.raises(ValueError, match=f"one policy at a time: .*{what}.* must have"):
         moment(mdp, arguments.pop("theta"), "lvc", **arguments)

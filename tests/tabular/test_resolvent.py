@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from tabular import TabularMDP, exact
 from tabular import chain as chain_module
 from tabular import resolvent as resolvent_module
-from tabular.resolvent import INVERSE_UP_TO, resolvent
+from tabular.resolvent import INVERSE_UP_TO, PIVOTS, SIDE_BY_SIDE, resolvent
 from tests.tabular.reference import REPRESENTATIONS, Reference, central_difference, make_case
 from tests.tabular.tolerances import FINITE_DIFFERENCE, ITERATIVE, SAME, VALUE, assert_close
 
@@ -81,6 +81,36 @@ def test_right_hand_sides_broadcast_against_the_batch(num_states, transposed, ba
         assert_close(solved[i], expected, VALUE, scale=100)
 
 
+def deterministic_chain(num_states, *, batch=(), seed=0):
+    """Every state moves to one other: the hardest case for an elimination without pivots."""
+    successors = np.random.default_rng(seed).integers(num_states, size=(*batch, num_states))
+    return np.eye(num_states)[successors]
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.9, 0.999999])
+@pytest.mark.parametrize("num_states", [1, 2, PIVOTS, PIVOTS + 1, 23, INVERSE_UP_TO])
+@pytest.mark.parametrize("make", [random_chain, deterministic_chain])
+@pytest.mark.parametrize("batch", [(SIDE_BY_SIDE,), (2, SIDE_BY_SIDE // 2), (SIDE_BY_SIDE, 1)])
+def test_many_chains_are_inverted_side_by_side(monkeypatch, gamma, num_states, make, batch):
+    P = make(num_states, batch=batch)
+    b = np.random.default_rng(1).normal(size=(*batch, num_states))
+    alone = count_calls(monkeypatch, np.linalg, "inv")
+    together = resolvent(P, gamma)
+    assert not alone
+    for transposed in (False, True):
+        matrix = np.eye(num_states) - gamma * (np.swapaxes(P, -1, -2) if transposed else P)
+        x = together.solve(b, transposed=transposed)
+        assert_close((matrix @ x[..., None])[..., 0], b, VALUE, scale=np.abs(x).max())
+
+
+@pytest.mark.parametrize("num_states", [1, 5, 60])
+@pytest.mark.parametrize("batch", [(), (1,), (2, 3), (SIDE_BY_SIDE,)])
+def test_the_inverse_as_a_table(num_states, batch):
+    P = random_chain(num_states, batch=batch)
+    expected = np.linalg.inv(np.eye(num_states) - 0.9 * P)
+    assert_close(resolvent(P, 0.9).inverse, expected, VALUE, scale=10)
+
+
 @pytest.mark.parametrize("gamma", [0.9, 0.999, 0.999999])
 @pytest.mark.parametrize("num_states", [4, 60])
 @pytest.mark.parametrize("make", [np.asarray, sp.csr_array])
@@ -124,10 +154,7 @@ def test_one_factorisation_serves_every_quantity(monkeypatch, representation, nu
     case = make_case((num_states, 2), None)
     mdp = REPRESENTATIONS[representation](case.mdp)
     chosen = count_calls(monkeypatch, chain_module, "resolvent")
-    made = {
-        key: count_calls(monkeypatch, *where)
-        for key, where in FACTORISATIONS.items()
-    }
+    made = {key: count_calls(monkeypatch, *where) for key, where in FACTORISATIONS.items()}
     evaluation = exact.evaluate(mdp, case.theta)
     assert not chosen, "nothing is factorised before it is needed"
     every_quantity(evaluation, case.v)
@@ -175,9 +202,7 @@ def large_mdp(pattern, num_states, num_actions=2, gamma=0.95):
     P.sum_duplicates()
     P = sp.csr_array(sp.dia_array(((1 / P.sum(axis=1))[None], [0]), shape=(shape[0],) * 2) @ P)
     initial = rng.random(num_states)
-    return TabularMDP(
-        P, rng.normal(size=(num_states, num_actions)), gamma, initial / initial.sum()
-    )
+    return TabularMDP(P, rng.normal(size=(num_states, num_actions)), gamma, initial / initial.sum())
 
 
 PATTERNS = {"banded": (banded, "splu"), "scattered": (scattered, "gmres")}

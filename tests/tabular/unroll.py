@@ -28,8 +28,6 @@ from tests.tabular.tolerances import Tolerance
 #: A K-step meta-gradient multiplies K Hessians, each exact to 1e-12; the largest error seen
 #: is 2e-12 of the largest component.
 META = Tolerance(rtol=1e-11, atol=1e-13)
-#: Covariances of the meta-gradient: up to seven such factors on both sides.
-META_COVARIANCE = Tolerance(rtol=1e-11, atol=1e-13)
 
 
 class Unroll(NamedTuple):
