@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     add_completion=False,
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -187,10 +186,12 @@ def main() -> None:
 
     try:
         with threadpool_limits(1):
-            app(standalone_mode=False)
+            app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except TyperException as error:
         fail(f"{error.format_message()} (see gmrl --help)")
-    except (ValueError, TypeError, OSError) as error:
+    except OSError as error:
+        fail(f"{error.strerror}: {error.filename}" if error.filename else str(error))
+    except (ValueError, TypeError) as error:
         fail(" ".join(str(error).split()))
     except (KeyboardInterrupt, Abort):
         fail("interrupted; what was finished is in the output folder", code=130)

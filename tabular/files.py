@@ -134,9 +134,14 @@ def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
             return dict(archive)
         except Exception as error:  # on damaged bytes zipfile, zlib and NumPy raise a dozen kinds
             raise ValueError(
-                f"{path} is not a readable .npz archive of plain arrays ({error}); it may be "
+                f"{path} is not a readable .npz archive of plain arrays ({_reason(error)}); it may be "
                 "damaged, of another kind, or hold pickled objects, which are refused"
             ) from error
+
+
+def _reason(error: Exception) -> str:
+    """The first sentence: what NumPy goes on to advise, loading pickles, is not what we do."""
+    return str(error).split(". ")[0]
 
 
 def _pack(key: str, table: Any) -> dict[str, Any]:

@@ -15,10 +15,17 @@ import numpy as np
 import scipy.sparse as sp
 
 from tabular._checks import finite_array
-from tabular.transitions import Array, DenseTransitions, SparseTransitions, Transitions
-
-#: How far a probability row may be from summing to one: float32 tables pass, typos do not.
-ROW_SUM_TOLERANCE = 1e-6
+from tabular.mdp_checks import (
+    check_batch,
+    check_discount,
+    checked_labels,
+    frozen,
+    initial_distribution,
+    reward_table,
+    transition_table,
+    wrap,
+)
+from tabular.transitions import Transitions
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -61,22 +68,26 @@ class TabularMDP:
     bonus: Any = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        put = lambda key, value: object.__setattr__(self, key, value)  # noqa: E731 (frozen)
-        put("P", _transition_table(self.P))
-        transitions = _wrap(self.P)
-        self.__dict__["transitions"] = transitions
-        reward, by_successor = _reward_table(self.R, transitions)
-        put("R", reward)
-        put("successor_reward", by_successor)
-        put("gamma", check_discount(self.gamma, transitions.batch_shape))
-        put("initial", _initial_distribution(self.initial, transitions))
-        for key, size in (("state_labels", self.num_states), ("action_labels", self.num_actions)):
-            put(key, _labels(getattr(self, key), size, key))
+        P = transition_table(self.P)
+        transitions = wrap(P)
+        R, successor_reward = reward_table(self.R, transitions)
+        self.__dict__.update(  # a frozen dataclass takes its checked values this way
+            P=P,
+            transitions=transitions,
+            R=R,
+            successor_reward=successor_reward,
+            gamma=check_discount(self.gamma, transitions.batch_shape),
+            initial=initial_distribution(self.initial, transitions),
+            state_labels=checked_labels(self.state_labels, transitions.num_states, "state_labels"),
+            action_labels=checked_labels(
+                self.action_labels, transitions.num_actions, "action_labels"
+            ),
+        )
 
     @cached_property
     def transitions(self) -> Transitions:
         """The kernel P with its products (`tabular.transitions`)."""
-        return _wrap(self.P)
+        return wrap(self.P)
 
     @property
     def num_states(self) -> int:
@@ -136,8 +147,8 @@ class TabularMDP:
                 f"R must have shape (..., {self.num_states}, {self.num_actions}), "
                 f"received {reward.shape}"
             )
-        _check_batch("R", reward.shape[:-2], self.batch_shape)
-        return self._replace(R=_frozen(reward), successor_reward=None, bonus=None)
+        check_batch("R", reward.shape[:-2], self.batch_shape)
+        return self._replace(R=frozen(reward), successor_reward=None, bonus=None)
 
     def add_reward(self, phi: Any) -> TabularMDP:
         """The same MDP with R + φ for φ (..., S, A); rewards R(s,a,s') keep their randomness."""
@@ -218,145 +229,3 @@ class TabularMDP:
         from tabular import interchange
 
         return interchange.from_gymnasium(env, gamma=gamma, **kwargs)
-
-
-def check_discount(gamma: Any, batch: tuple[int, ...] = ()) -> Any:
-    """Return γ as a float, or an array that broadcasts with `batch`, after 0 <= γ < 1."""
-    value = finite_array(gamma, "gamma")
-    if np.any(value < 0) or np.any(value >= 1):
-        raise ValueError(
-            f"gamma must satisfy 0 <= gamma < 1, received {gamma}; "
-            "for an undiscounted episode use a horizon and gamma close to 1"
-        )
-    _check_batch("gamma", value.shape, batch)
-    return float(value) if value.ndim == 0 else _frozen(value)
-
-
-def _check_batch(name: str, shape: tuple[int, ...], batch: tuple[int, ...]) -> None:
-    try:
-        np.broadcast_shapes(shape, batch)
-    except ValueError:
-        raise ValueError(
-            f"the leading dimensions of {name} must broadcast with those of P, {batch}, "
-            f"received {shape}"
-        ) from None
-
-
-def _transition_table(P: Any) -> Any:
-    """Validate P and return it as a read-only array, or as CSR."""
-    if sp.issparse(P):
-        table = _csr(P, "P")
-        table.sum_duplicates()
-        rows, num_states = table.shape
-        if num_states == 0 or rows == 0 or rows % num_states:
-            raise ValueError(
-                f"a sparse P must have shape (S*A, S) with S, A >= 1, received {table.shape}"
-            )
-        _check_rows(table.data, table.sum(axis=1).reshape(num_states, -1), table)
-        return table
-    table = finite_array(P, "P")
-    if table.ndim < 3 or table.shape[-1] != table.shape[-3] or 0 in table.shape:
-        raise ValueError(
-            f"P must have shape (..., S, A, S) with S, A >= 1, received {table.shape}; "
-            "for arrays (A, S, S) use tabular.interchange.from_pymdptoolbox"
-        )
-    _check_rows(table, table.sum(axis=-1), None)
-    return _frozen(table)
-
-
-def _check_rows(entries: Any, sums: Any, sparse: Any) -> None:
-    if not np.all(np.isfinite(entries)):
-        raise ValueError("P must be finite, received NaN or infinity")
-    if np.any(entries < 0):
-        if sparse is None:
-            where = np.argwhere(entries < 0)[0]
-            state_action = tuple(int(i) for i in where[:-1])
-        else:
-            coo = sparse.tocoo()
-            row = int(coo.row[np.flatnonzero(coo.data < 0)[0]])
-            state_action = divmod(row, sums.shape[-1])
-        raise ValueError(
-            f"P must not be negative, received {np.min(entries)} in {_at(state_action)}"
-        )
-    wrong = np.abs(sums - 1) > ROW_SUM_TOLERANCE
-    if np.any(wrong):
-        where = tuple(int(i) for i in np.argwhere(wrong)[0])
-        raise ValueError(
-            f"each row P(.|s,a) must sum to 1, received {float(sums[where]):.10g} at "
-            f"{_at(where)}; divide by P.sum(-1, keepdims=True) if that is what you mean"
-        )
-
-
-def _at(index: tuple[int, ...]) -> str:
-    batch = f"batch index {index[:-2]}, " if len(index) > 2 else ""
-    return f"{batch}state {index[-2]}, action {index[-1]}"
-
-
-def _reward_table(R: Any, transitions: Transitions) -> tuple[Array, Any]:
-    """Return (R(s,a), R(s,a,s') or None)."""
-    num_states, num_actions = transitions.num_states, transitions.num_actions
-    if sp.issparse(R):
-        table = _csr(R, "R")
-        if not transitions.is_sparse or table.shape != transitions.rows.shape:
-            raise ValueError(
-                f"a sparse R must have the shape (S*A, S) of a sparse P, received {table.shape}"
-            )
-        if not np.all(np.isfinite(table.data)):
-            raise ValueError("R must be finite, received NaN or infinity")
-        mean = np.asarray(transitions.rows.multiply(table).sum(axis=1))
-        return _frozen(mean.reshape(num_states, num_actions)), table
-    table = finite_array(R, "R")
-    expected = (*transitions.batch_shape, num_states, num_actions)
-    if table.shape == expected:
-        return _frozen(table), None
-    if isinstance(transitions, DenseTransitions) and table.shape == (*expected, num_states):
-        return _frozen(np.einsum("...j,...j->...", transitions.P, table)), _frozen(table)
-    by_successor = "be a sparse (S*A, S)" if transitions.is_sparse else (*expected, num_states)
-    raise ValueError(f"R must have shape {expected} or {by_successor}, received {table.shape}")
-
-
-def _initial_distribution(initial: Any, transitions: Transitions) -> Array:
-    num_states = transitions.num_states
-    if isinstance(initial, int | np.integer) and not isinstance(initial, bool):
-        if not 0 <= initial < num_states:
-            raise ValueError(f"the start state must lie in 0..{num_states - 1}, got {initial}")
-        table = np.zeros(num_states)
-        table[initial] = 1.0
-    else:
-        table = finite_array(initial, "initial")
-    shape = (*transitions.batch_shape, num_states)
-    if table.shape not in {(num_states,), shape}:
-        raise ValueError(f"initial must have shape {shape}, received {table.shape}")
-    sums = table.sum(axis=-1)
-    if np.any(table < 0) or np.any(np.abs(sums - 1) > ROW_SUM_TOLERANCE):
-        worst = float(np.ravel(sums)[np.abs(np.ravel(sums) - 1).argmax()])
-        raise ValueError(
-            "initial must be a probability distribution over states, received sum "
-            f"{worst:.10g} and smallest entry {table.min():.3g}"
-        )
-    return _frozen(np.broadcast_to(table, shape))
-
-
-def _labels(labels: Any, size: int, what: str) -> tuple[str, ...] | None:
-    if labels is None:
-        return None
-    names = tuple(str(label) for label in labels)
-    if len(names) != size:
-        raise ValueError(f"{what} must hold {size} names, received {len(names)}")
-    return names
-
-
-def _csr(matrix: Any, name: str) -> sp.csr_array:
-    if matrix.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must hold real numbers, received a sparse {matrix.dtype} matrix")
-    return sp.csr_array(matrix).astype(np.float64)
-
-
-def _frozen(table: Array) -> Array:
-    copy = np.array(table, dtype=np.float64)
-    copy.flags.writeable = False
-    return copy
-
-
-def _wrap(P: Any) -> Transitions:
-    return SparseTransitions(P) if sp.issparse(P) else DenseTransitions(P)

@@ -52,6 +52,10 @@ NUM_PATHS = 64
 UNSEEN = 1e-10
 #: Up to this S·A the whole Hessian and the covariance of a K > 1 meta-gradient are examined.
 FULL_MATRIX = 120
+#: Norms below this share of max|Q|/(1 − γ) are rounding errors of a zero.
+ROUNDING = 1e-14
+#: Squared biases this close are the same.
+SAME_BIAS = 1e-9
 #: Largest S·S·A table the moment recursions may hold (8 bytes each, about ten of them).
 MAX_TABLE = 40_000_000
 
@@ -150,7 +154,9 @@ def verify(
     mdp = _lean(mdp)
     theta = np.zeros((S, A))
     here = exact.evaluate(mdp, theta)
+    rounding = ROUNDING * float(np.abs(here.Q).max()) / (1 - float(mdp.gamma))
     norm = spectral_norm(here)
+    norm = norm if norm > rounding else 0.0
     step_size = settings.step_size or (RELATIVE_STEP / norm if norm > 0 else 1.0)
     streams = np.random.SeedSequence(settings.seed).spawn(len(settings.estimators))
     laws: dict[str, dict[str, _Law]] = {}
@@ -158,7 +164,7 @@ def verify(
         progress(name)
         laws[name] = _estimator_laws(mdp, here, name, step_size, settings, stream)
     rows = [
-        _row(quantity, name, {n: law[quantity] for n, law in laws.items()}, settings)
+        _row(quantity, name, {n: law[quantity] for n, law in laws.items()}, settings, rounding)
         for quantity in next(iter(laws.values()))
         for name in laws
     ]
@@ -300,27 +306,34 @@ def _meta_variance(
     return n * float(np.einsum("iaia", table)), n * float(along)
 
 
-def _row(quantity: str, name: str, laws: dict[str, _Law], settings: Settings) -> Row:
+def _row(
+    quantity: str, name: str, laws: dict[str, _Law], settings: Settings, rounding: float
+) -> Row:
     law, n = laws[name], settings.num_trajectories
     count = _check_trajectories(settings)
-    bias = _norm(law.mean - law.truth)
+
+    def size(x: Array) -> float:
+        norm = _norm(x)
+        return norm if norm > rounding else 0.0
+
+    bias = size(law.mean - law.truth)
     compositional, compositional_se = law.compositional or (None, None)
     if law.variance and compositional_se is not None and compositional_se < UNSEEN * bias:
         compositional = compositional_se = None
-    beaten_by, beaten_from = _crossover(name, laws)
+    beaten_by, beaten_from = _crossover(name, laws, rounding)
     z = None
     scales = quantity != "meta-gradient" or settings.num_steps == 1 or count == n
-    if law.along is not None and law.along > 0 and scales:
+    if law.along is not None and law.along > rounding**2 and scales:
         along = ((law.samples - law.mean) * _unit(law.truth)).sum(axis=(-2, -1))
         z = float(along.mean() / np.sqrt(law.along / (count * len(along))))
     errors = ((law.samples - law.truth) ** 2).reshape(len(law.samples), -1).sum(axis=1)
     return Row(
         quantity=quantity,
         estimator=name,
-        truth=_norm(law.truth),
+        truth=size(law.truth),
         bias=bias,
-        truncation=_norm(law.unbiased - law.truth),
-        hessian=None if quantity == "gradient" else _norm(law.mean - law.unbiased),
+        truncation=size(law.unbiased - law.truth),
+        hessian=None if quantity == "gradient" else size(law.mean - law.unbiased),
         compositional=compositional,
         compositional_se=compositional_se,
         sd=None if law.variance is None else float(np.sqrt(max(law.variance, 0.0) / n)),
@@ -331,11 +344,13 @@ def _row(quantity: str, name: str, laws: dict[str, _Law], settings: Settings) ->
     )
 
 
-def _crossover(name: str, laws: dict[str, _Law]) -> tuple[str | None, float | None]:
+def _crossover(
+    name: str, laws: dict[str, _Law], rounding: float
+) -> tuple[str | None, float | None]:
     """Of the less biased estimators the first to win, and the N where b² + v/N are equal."""
     squared = {n: _norm(law.mean - law.truth) ** 2 for n, law in laws.items()}
-    scale = max(_norm(laws[name].truth), 1e-300) ** 2
-    better = {n: b for n, b in squared.items() if b < squared[name] - 1e-20 * scale}
+    floor = rounding**2
+    better = {n: b for n, b in squared.items() if b < (1 - SAME_BIAS) * squared[name] - floor}
     if not better:
         return None, None
     mine = laws[name].variance

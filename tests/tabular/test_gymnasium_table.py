@@ -157,7 +157,7 @@ def test_merged_successors():
 
 
 def test_frozen_lake_loses_variance_between_a_hole_and_the_goal():
-    """Left from state 55 of the 8x8 lake: a hole beside it, the goal below. r is 0 or 1, the mean 1/2."""
+    """Left from state 55 of the 8x8 lake: a hole beside it, the goal below."""
     raw = gymnasium.make("FrozenLake-v1", map_name="8x8").unwrapped.P[55][0]
     ends = [(p, r) for p, _, r, done in raw if done]
     assert sorted(r for _, r in ends) == [0, 1]

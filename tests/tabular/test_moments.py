@@ -280,10 +280,7 @@ def test_means_of_a_batch_are_those_of_its_members(estimator, horizon, kind):
         gae_lambda=gae_lambda,
     )
 
-    def whole(x):
-        """An array over the batch; `dice` ignores λ and V_b, and need not repeat over them."""
-        return np.broadcast_to(x, (*batch, *x.shape[-4 if x.ndim >= 4 else -2 :]))
-
+    # `dice` ignores λ and V_b, and need not repeat over their batch.
     gradient, hvp = (np.broadcast_to(x, (*batch, 3, 2)) for x in (together.gradient, together.hvp(v)))
     hessian = np.broadcast_to(together.hessian, (*batch, 3, 2, 3, 2))
     for i in np.ndindex(batch):

@@ -1,0 +1,161 @@
+"""What makes arrays an MDP: the checks behind `TabularMDP`, each naming the first offender."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from tabular._checks import finite_array
+from tabular.transitions import Array, DenseTransitions, SparseTransitions, Transitions
+
+#: How far a probability row may be from summing to one: float32 tables pass, typos do not.
+ROW_SUM_TOLERANCE = 1e-6
+
+
+def check_discount(gamma: Any, batch: tuple[int, ...] = ()) -> Any:
+    """Return γ as a float, or an array that broadcasts with `batch`, after 0 <= γ < 1."""
+    value = finite_array(gamma, "gamma")
+    if np.any(value < 0) or np.any(value >= 1):
+        raise ValueError(
+            f"gamma must satisfy 0 <= gamma < 1, received {gamma}; "
+            "for an undiscounted episode use a horizon and gamma close to 1"
+        )
+    check_batch("gamma", value.shape, batch)
+    return float(value) if value.ndim == 0 else frozen(value)
+
+
+def check_batch(name: str, shape: tuple[int, ...], batch: tuple[int, ...]) -> None:
+    """Raise if `shape` does not broadcast with P's leading dimensions."""
+    try:
+        np.broadcast_shapes(shape, batch)
+    except ValueError:
+        raise ValueError(
+            f"the leading dimensions of {name} must broadcast with those of P, {batch}, "
+            f"received {shape}"
+        ) from None
+
+
+def transition_table(P: Any) -> Any:
+    """Validate P and return it as a read-only array, or as CSR."""
+    if sp.issparse(P):
+        table = _csr(P, "P")
+        table.sum_duplicates()
+        rows, num_states = table.shape
+        if num_states == 0 or rows == 0 or rows % num_states:
+            raise ValueError(
+                f"a sparse P must have shape (S*A, S) with S, A >= 1, received {table.shape}"
+            )
+        _check_rows(table.data, table.sum(axis=1).reshape(num_states, -1), table)
+        return table
+    table = finite_array(P, "P")
+    if table.ndim < 3 or table.shape[-1] != table.shape[-3] or 0 in table.shape:
+        raise ValueError(
+            f"P must have shape (..., S, A, S) with S, A >= 1, received {table.shape}; "
+            "for arrays (A, S, S) use tabular.interchange.from_pymdptoolbox"
+        )
+    _check_rows(table, table.sum(axis=-1), None)
+    return frozen(table)
+
+
+def _check_rows(entries: Any, sums: Any, sparse: Any) -> None:
+    if not np.all(np.isfinite(entries)):
+        raise ValueError("P must be finite, received NaN or infinity")
+    if np.any(entries < 0):
+        if sparse is None:
+            where = np.argwhere(entries < 0)[0]
+            state_action = tuple(int(i) for i in where[:-1])
+        else:
+            coo = sparse.tocoo()
+            row = int(coo.row[np.flatnonzero(coo.data < 0)[0]])
+            state_action = divmod(row, sums.shape[-1])
+        raise ValueError(
+            f"P must not be negative, received {np.min(entries)} in {_at(state_action)}"
+        )
+    wrong = np.abs(sums - 1) > ROW_SUM_TOLERANCE
+    if np.any(wrong):
+        where = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise ValueError(
+            f"each row P(.|s,a) must sum to 1, received {float(sums[where]):.10g} at "
+            f"{_at(where)}; divide by P.sum(-1, keepdims=True) if that is what you mean"
+        )
+
+
+def _at(index: tuple[int, ...]) -> str:
+    batch = f"batch index {index[:-2]}, " if len(index) > 2 else ""
+    return f"{batch}state {index[-2]}, action {index[-1]}"
+
+
+def reward_table(R: Any, transitions: Transitions) -> tuple[Array, Any]:
+    """Return (R(s,a), R(s,a,s') or None)."""
+    num_states, num_actions = transitions.num_states, transitions.num_actions
+    if sp.issparse(R):
+        table = _csr(R, "R")
+        if not transitions.is_sparse or table.shape != transitions.rows.shape:
+            raise ValueError(
+                f"a sparse R must have the shape (S*A, S) of a sparse P, received {table.shape}"
+            )
+        if not np.all(np.isfinite(table.data)):
+            raise ValueError("R must be finite, received NaN or infinity")
+        mean = np.asarray(transitions.rows.multiply(table).sum(axis=1))
+        return frozen(mean.reshape(num_states, num_actions)), table
+    table = finite_array(R, "R")
+    expected = (*transitions.batch_shape, num_states, num_actions)
+    if table.shape == expected:
+        return frozen(table), None
+    if isinstance(transitions, DenseTransitions) and table.shape == (*expected, num_states):
+        return frozen(np.einsum("...j,...j->...", transitions.P, table)), frozen(table)
+    by_successor = "be a sparse (S*A, S)" if transitions.is_sparse else (*expected, num_states)
+    raise ValueError(f"R must have shape {expected} or {by_successor}, received {table.shape}")
+
+
+def initial_distribution(initial: Any, transitions: Transitions) -> Array:
+    """Validate ρ, given as a table or as one start state."""
+    num_states = transitions.num_states
+    if isinstance(initial, int | np.integer) and not isinstance(initial, bool):
+        if not 0 <= initial < num_states:
+            raise ValueError(f"the start state must lie in 0..{num_states - 1}, got {initial}")
+        table = np.zeros(num_states)
+        table[initial] = 1.0
+    else:
+        table = finite_array(initial, "initial")
+    shape = (*transitions.batch_shape, num_states)
+    if table.shape not in {(num_states,), shape}:
+        raise ValueError(f"initial must have shape {shape}, received {table.shape}")
+    sums = table.sum(axis=-1)
+    if np.any(table < 0) or np.any(np.abs(sums - 1) > ROW_SUM_TOLERANCE):
+        worst = float(np.ravel(sums)[np.abs(np.ravel(sums) - 1).argmax()])
+        raise ValueError(
+            "initial must be a probability distribution over states, received sum "
+            f"{worst:.10g} and smallest entry {table.min():.3g}"
+        )
+    return frozen(np.broadcast_to(table, shape))
+
+
+def checked_labels(labels: Any, size: int, what: str) -> tuple[str, ...] | None:
+    """Return the labels as strings after counting them."""
+    if labels is None:
+        return None
+    names = tuple(str(label) for label in labels)
+    if len(names) != size:
+        raise ValueError(f"{what} must hold {size} names, received {len(names)}")
+    return names
+
+
+def _csr(matrix: Any, name: str) -> sp.csr_array:
+    if matrix.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold real numbers, received a sparse {matrix.dtype} matrix")
+    return sp.csr_array(matrix).astype(np.float64)
+
+
+def frozen(table: Array) -> Array:
+    """Return a read-only copy."""
+    copy = np.array(table, dtype=np.float64)
+    copy.flags.writeable = False
+    return copy
+
+
+def wrap(P: Any) -> Transitions:
+    """Return the kernel's products, dense or sparse."""
+    return SparseTransitions(P) if sp.issparse(P) else DenseTransitions(P)

@@ -1,0 +1,333 @@
+"""What the expected estimators are, and are not, the derivatives of.
+
+J_T with a constant terminal table V_b is the objective of a truncated, bootstrapped learner; F(s) is
+diag π − π πᵀ; ε = V_b − V^π. Both sides of each identity are closed forms, and each side is
+tested against its own independent reference elsewhere.
+"""
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+from autograd import jacobian
+
+from tabular import TabularMDP, exact, moments
+from tests.tabular.reference import random_mdp
+from tests.tabular.surrogates import ESTIMATORS, NOTHING, Tables, plain_policy
+from tests.tabular.tolerances import Tolerance, assert_close
+
+#: Both sides are sums of about the same products; `scale` = the size of terms that cancel.
+SAME_SUMS = Tolerance(rtol=1e-13, atol=1e-14)
+
+HORIZONS = [1, 2, 5, 20]
+LAMBDAS = [0.0, 0.6, 0.95, 1.0]
+
+
+def _paper():
+    """S = 20, A = 5, nearly certain transitions, rewards in [0, 1], start in state 0."""
+    return TabularMDP.random(20, 5, gamma=0.8, rng=np.random.default_rng(0))
+
+
+def _by_successor():
+    rng = np.random.default_rng(1)
+    mdp = random_mdp(rng, (4, 3), 0.9)
+    return TabularMDP(mdp.P, rng.normal(size=(4, 3, 4)), 0.9, mdp.initial)
+
+
+MDPS = {
+    "general": lambda: random_mdp(np.random.default_rng(2), (5, 3), 0.9),
+    "by successor": _by_successor,
+    "paper": _paper,
+    "sparse paper": lambda: _paper().sparse(),
+    "one state": lambda: random_mdp(np.random.default_rng(3), (1, 3), 0.9),
+    "high discount": lambda: random_mdp(np.random.default_rng(4), (4, 2), 0.99),
+}
+
+
+@pytest.fixture(params=MDPS)
+def mdp(request):
+    return MDPS[request.param]()
+
+
+@pytest.fixture
+def theta(mdp):
+    return np.random.default_rng(5).normal(size=mdp.R.shape)
+
+
+@pytest.fixture
+def noise(mdp):
+    return np.random.default_rng(6).normal(size=mdp.num_states)
+
+
+def size(mdp):
+    """max|V| / (1 − γ): what cancels in an expected Hessian."""
+    return max(1.0, np.abs(mdp.R).max()) / (1 - mdp.gamma) ** 2
+
+
+def fisher_blocks(weights, theta):
+    """blockdiag_s weights(s) F(s), (S, A, S, A)."""
+    pi = plain_policy(theta)
+    blocks = np.einsum("ab,sa->sab", np.eye(pi.shape[1]), pi) - np.einsum("sa,sb->sab", pi, pi)
+    return np.einsum("sz,s,sab->sazb", np.eye(len(pi)), weights, blocks)
+
+
+def kernel(mdp, theta):
+    """P_π, (S, S)."""
+    return np.einsum("sa,saz->sz", plain_policy(theta), Tables.of(mdp).P)
+
+
+def state_laws(mdp, theta, horizon):
+    """P(s_t = ·) for t = 0, ..., T, (T + 1, S)."""
+    out, P_pi = [np.array(mdp.initial)], kernel(mdp, theta)
+    for _ in range(horizon):
+        out.append(out[-1] @ P_pi)
+    return np.array(out)
+
+
+def restarted(mdp, initial):
+    """The same MDP from another initial distribution."""
+    return TabularMDP(mdp.P, mdp.R, mdp.gamma, initial / np.sum(initial))
+
+
+# --- ad -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("gae_lambda", LAMBDAS)
+@pytest.mark.parametrize("horizon", [*HORIZONS, None])
+def test_with_the_true_value_as_baseline_the_ad_hessian_vanishes(mdp, theta, horizon, gae_lambda):
+    """At every T and every λ: E[Â_t | s_t] = 0, and log π has the same curvature for all actions."""
+    baseline = exact.state_value(mdp, theta)
+    options = {"horizon": horizon, "baseline": baseline, "gae_lambda": gae_lambda}
+    H = moments.expected_hessian(mdp, theta, "ad", **options)
+    assert_close(H, np.zeros(H.shape), NOTHING, scale=size(mdp))
+    truth = exact.hessian(mdp, theta)
+    assert np.max(np.abs(truth)) > 1e11 * np.max(np.abs(H))
+
+
+def test_without_a_baseline_the_ad_hessian_is_minus_value_times_fisher(mdp, theta):
+    """−Σ_s d V F: pure damping for positive rewards, whatever the MDP."""
+    H = moments.expected_hessian(mdp, theta, "ad", horizon=None)
+    weights = exact.occupancy(mdp, theta) * exact.state_value(mdp, theta)
+    assert_close(H, -fisher_blocks(weights, theta), SAME_SUMS, scale=size(mdp))
+
+
+def test_without_a_baseline_and_with_positive_rewards_the_ad_hessian_only_damps():
+    mdp = _paper()
+    H = moments.expected_hessian(mdp, np.zeros((20, 5)), "ad", horizon=20).reshape(100, 100)
+    assert np.linalg.eigvalsh(H).max() < 1e-14
+    assert np.linalg.norm(H) > 5 * np.linalg.norm(exact.hessian(mdp, np.zeros((20, 5))))
+
+
+@pytest.mark.parametrize("horizon", HORIZONS)
+def test_ad_hessian_of_a_noisy_baseline_over_a_horizon(mdp, theta, noise, horizon):
+    """λ = 1: E[Â_t | s_t] = (γP_π)^{T−t} ε − ε."""
+    baseline = exact.state_value(mdp, theta) + noise
+    H = moments.expected_hessian(mdp, theta, "ad", horizon=horizon, baseline=baseline)
+    laws, step, weights = state_laws(mdp, theta, horizon), mdp.gamma * kernel(mdp, theta), 0.0
+    for t in range(horizon):
+        m = np.linalg.matrix_power(step, horizon - t) @ noise - noise
+        weights = weights + mdp.gamma**t * laws[t] * m
+    assert_close(H, -fisher_blocks(weights, theta), SAME_SUMS, scale=size(mdp))
+
+
+@pytest.mark.parametrize("gae_lambda", LAMBDAS)
+def test_ad_hessian_of_a_noisy_baseline_in_the_limit(mdp, theta, noise, gae_lambda):
+    """T → ∞: Σ_s d ε' F with ε' = (I − γλP_π)⁻¹ (I − γP_π) ε, which is ε at λ = 1."""
+    H = moments.expected_hessian(
+        mdp,
+        theta,
+        "ad",
+        horizon=None,
+        baseline=exact.state_value(mdp, theta) + noise,
+        gae_lambda=gae_lambda,
+    )
+    eye, step = np.eye(mdp.num_states), mdp.gamma * kernel(mdp, theta)
+    shift = np.linalg.solve(eye - gae_lambda * step, (eye - step) @ noise)
+    expected = fisher_blocks(exact.occupancy(mdp, theta) * shift, theta)
+    assert_close(H, expected, SAME_SUMS, scale=size(mdp))
+    if gae_lambda == 1:
+        assert_close(shift, noise, SAME_SUMS, scale=size(mdp))
+
+
+@pytest.mark.parametrize("gae_lambda", LAMBDAS)
+def test_noise_of_mean_zero_leaves_the_ad_hessian_at_zero(mdp, theta, noise, gae_lambda):
+    """It is affine in V_b, so that ε and −ε cancel; each alone does not vanish."""
+    value, both = exact.state_value(mdp, theta), []
+    for sign in (1, -1):
+        options = {"baseline": value + sign * noise, "gae_lambda": gae_lambda}
+        both.append(moments.expected_hessian(mdp, theta, "ad", horizon=5, **options))
+    assert_close(both[0] + both[1], np.zeros(both[0].shape), NOTHING, scale=2 * size(mdp))
+    assert np.max(np.abs(both[0])) > 0.01
+
+
+# --- gradients, lvc, loaded_dice and dice -------------------------------------------------------
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("horizon", HORIZONS)
+def test_gradients_are_unbiased_for_the_truncated_objective(mdp, theta, noise, horizon, estimator):
+    baseline = 3 * noise
+    mean = moments.expected_gradient(mdp, theta, estimator, horizon=horizon, baseline=baseline)
+    terminal = np.zeros_like(noise) if estimator == "dice" else baseline
+    truth = exact.gradient(mdp, theta, horizon=horizon, terminal_value=terminal)
+    assert_close(mean, truth, SAME_SUMS, scale=size(mdp))
+
+
+@pytest.mark.parametrize("horizon", HORIZONS)
+def test_lvc_hessian_is_the_local_part(mdp, theta, noise, horizon):
+    baseline = 3 * noise
+    mean = moments.expected_hessian(mdp, theta, "lvc", horizon=horizon, baseline=baseline)
+    truth = exact.evaluate(mdp, theta, horizon=horizon, terminal_value=baseline)
+    assert_close(mean, truth.hessian_parts.local, SAME_SUMS, scale=size(mdp))
+    if horizon > 1 and mdp.num_states > 1:
+        missing = np.max(np.abs(truth.hessian - mean))
+        assert missing > 1e-3 * np.max(np.abs(mean))
+
+
+@pytest.mark.parametrize("estimator", ["loaded_dice", "dice"])
+@pytest.mark.parametrize("horizon", HORIZONS)
+def test_dice_hessians_are_unbiased_for_the_truncated_objective(
+    mdp, theta, noise, horizon, estimator
+):
+    """At λ = 1, for any V_b: as a baseline it never biases, as the end of J_T it does."""
+    baseline = 3 * noise
+    mean = moments.expected_hessian(mdp, theta, estimator, horizon=horizon, baseline=baseline)
+    terminal = np.zeros_like(noise) if estimator == "dice" else baseline
+    truth = exact.hessian(mdp, theta, horizon=horizon, terminal_value=terminal)
+    assert_close(mean, truth, SAME_SUMS, scale=size(mdp))
+
+
+def test_infinite_horizon_means_do_not_depend_on_the_baseline_at_lambda_one(mdp, theta, noise):
+    """Its two roles separate: as T grows only the baseline is left, except in ad."""
+    truth = exact.evaluate(mdp, theta)
+    options = {"horizon": None, "baseline": 3 * noise}
+    for estimator in ESTIMATORS:
+        gradient = moments.expected_gradient(mdp, theta, estimator, **options)
+        assert_close(gradient, truth.gradient, SAME_SUMS, scale=size(mdp))
+    for estimator, hessian in (
+        ("lvc", truth.hessian_parts.local),
+        ("loaded_dice", truth.hessian),
+        ("dice", truth.hessian),
+    ):
+        mean = moments.expected_hessian(mdp, theta, estimator, **options)
+        assert_close(mean, hessian, SAME_SUMS, scale=size(mdp), what=estimator)
+
+
+@pytest.mark.parametrize("horizon", [*HORIZONS, None])
+@pytest.mark.parametrize("estimator", ["ad", "lvc", "loaded_dice"])
+def test_the_true_value_makes_lambda_irrelevant(mdp, theta, horizon, estimator):
+    options = {"horizon": horizon, "baseline": exact.state_value(mdp, theta)}
+    expectations = [
+        moments.Expectation(mdp, theta, estimator, **options, gae_lambda=gae_lambda)
+        for gae_lambda in LAMBDAS
+    ]
+    for other in expectations[:-1]:
+        reference = expectations[-1]
+        assert_close(other.gradient, reference.gradient, SAME_SUMS, scale=size(mdp))
+        assert_close(other.hessian, reference.hessian, SAME_SUMS, scale=size(mdp))
+
+
+@pytest.mark.parametrize("gae_lambda", [0.0, 0.9])
+def test_a_wrong_baseline_biases_gradients_below_lambda_one_at_any_horizon(
+    mdp, theta, noise, gae_lambda
+):
+    """No γ^T in front of it: the error stays when T grows."""
+    baseline, truth = exact.state_value(mdp, theta) + noise, exact.gradient(mdp, theta)
+    mean = moments.expected_gradient(
+        mdp, theta, "lvc", horizon=None, baseline=baseline, gae_lambda=gae_lambda
+    )
+    if mdp.num_states == 1:  # there V_b is one number, which no action changes
+        assert_close(mean, truth, SAME_SUMS, scale=size(mdp))
+    else:
+        assert np.linalg.norm(mean - truth) > 1e-3 * np.linalg.norm(truth)
+
+
+# --- truncation ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("horizon", HORIZONS)
+def test_truncation_bias_of_the_value(mdp, theta, noise, horizon):
+    """J − J_T = γ^T d_T·(V^π − V_b)."""
+    baseline = 3 * noise
+    truncated = exact.value(mdp, theta, horizon=horizon, terminal_value=baseline)
+    last = state_laws(mdp, theta, horizon)[-1]
+    bias = mdp.gamma**horizon * last @ (exact.state_value(mdp, theta) - baseline)
+    assert_close(exact.value(mdp, theta) - truncated, bias, SAME_SUMS, scale=size(mdp))
+
+
+def last_law_slope(mdp, theta, horizon):
+    """∂P(s_T = ·)/∂θ, (S, S, A), by autograd."""
+    P, initial = Tables.of(mdp).P, np.array(mdp.initial)
+
+    def law(logits):
+        weights = anp.exp(logits)
+        pi = weights / anp.sum(weights, axis=1, keepdims=True)
+        P_pi, at = anp.sum(pi[:, :, None] * P, axis=1), initial
+        for _ in range(horizon):
+            at = anp.dot(at, P_pi)
+        return at
+
+    return jacobian(law)(theta)
+
+
+@pytest.mark.parametrize("horizon", HORIZONS)
+def test_truncation_bias_with_the_true_value(mdp, theta, horizon):
+    """A frozen V^π ends J_T without its slope: ∇J is missed by γ^T d_T·dV, ∇²J by
+
+    γ^T (d_T·∇²V + (dd_T)ᵀ dV + its transpose).
+    """
+    options = {"horizon": horizon, "baseline": exact.state_value(mdp, theta)}
+    last, factor = state_laws(mdp, theta, horizon)[-1], mdp.gamma**horizon
+    gradient = moments.expected_gradient(mdp, theta, "loaded_dice", **options)
+    bias = exact.gradient(restarted(mdp, last), theta)
+    truth = exact.gradient(mdp, theta)
+    assert_close(truth - gradient, factor * bias, SAME_SUMS, scale=size(mdp))
+
+    hessian = moments.expected_hessian(mdp, theta, "loaded_dice", **options)
+    slopes = np.stack([exact.gradient(restarted(mdp, e), theta) for e in np.eye(mdp.num_states)])
+    mixed = np.einsum("sij,skl->ijkl", last_law_slope(mdp, theta, horizon), slopes)
+    bias = exact.hessian(restarted(mdp, last), theta) + mixed + mixed.transpose(2, 3, 0, 1)
+    truth = exact.hessian(mdp, theta)
+    assert_close(truth - hessian, factor * bias, SAME_SUMS, scale=size(mdp))
+
+
+@pytest.mark.parametrize("horizon", HORIZONS)
+def test_truncation_bias_of_the_lvc_hessian(mdp, theta, horizon):
+    """V_b = V^π: the local part of the infinite horizon misses γ^T of itself, restarted from d_T."""
+    baseline = exact.state_value(mdp, theta)
+    mean = moments.expected_hessian(mdp, theta, "lvc", horizon=horizon, baseline=baseline)
+    rest = restarted(mdp, state_laws(mdp, theta, horizon)[-1])
+    whole, tail = (exact.evaluate(m, theta).hessian_parts.local for m in (mdp, rest))
+    assert_close(mean, whole - mdp.gamma**horizon * tail, SAME_SUMS, scale=size(mdp))
+
+
+def test_bootstrapping_with_the_true_value_does_not_remove_truncation_bias():
+    """In the paper's setting, T = 20 and γ = 0.8, it is no smaller than with V_b = 0."""
+    mdp, theta = _paper(), np.zeros((20, 5))
+    truth = exact.gradient(mdp, theta)
+    errors = [
+        np.linalg.norm(truth - moments.expected_gradient(mdp, theta, "ad", horizon=20, baseline=b))
+        for b in (exact.state_value(mdp, theta), np.zeros(20))
+    ]
+    relative = np.array(errors) / np.linalg.norm(truth)
+    # γ^20 = 0.012.
+    assert np.all((relative > 1e-3) & (relative < 0.1))
+    assert 0.5 < relative[0] / relative[1] < 2
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("gae_lambda", LAMBDAS)
+def test_no_horizon_is_the_limit_of_long_ones(estimator, gae_lambda):
+    """Steps beyond T weigh γ^T: at γ = 1/2 they are lost in rounding after 60."""
+    rng = np.random.default_rng(7)
+    mdp = random_mdp(rng, (4, 3), 0.5)
+    theta, v = rng.normal(size=(2, 4, 3))
+    options = {"baseline": rng.normal(size=4), "gae_lambda": gae_lambda}
+    limit = moments.Expectation(mdp, theta, estimator, horizon=None, **options)
+    long = moments.Expectation(mdp, theta, estimator, horizon=70, **options)
+    assert_close(long.gradient, limit.gradient, SAME_SUMS, scale=10)
+    assert_close(long.hvp(v), limit.hvp(v), SAME_SUMS, scale=10)
+    assert_close(long.hessian, limit.hessian, SAME_SUMS, scale=10)
+    short = [moments.expected_hessian(mdp, theta, estimator, horizon=T, **options) for T in (10, 20)]
+    errors = [np.max(np.abs(H - limit.hessian)) for H in short]
+    assert errors[0] > 1e-6
+    assert errors[1] < 0.5**10 * 4 * errors[0]  # γ^T times at most T²
