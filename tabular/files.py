@@ -134,8 +134,8 @@ def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
             return dict(archive)
         except Exception as error:  # on damaged bytes zipfile, zlib and NumPy raise a dozen kinds
             raise ValueError(
-                f"{path} is not a readable .npz archive of plain arrays ({_reason(error)}); it may be "
-                "damaged, of another kind, or hold pickled objects, which are refused"
+                f"{path} is not a readable .npz archive of plain arrays ({_reason(error)}); it may "
+                "be damaged, of another kind, or hold pickled objects, which are refused"
             ) from error
 
 

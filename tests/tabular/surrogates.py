@@ -211,7 +211,10 @@ def as_trajectories(samples: list[Sample], batch: tuple[int, ...] = ()) -> Traje
     """One sample of N trajectories for each trial, time first: (T + 1, *batch, N)."""
     stacked = (np.stack(part) for part in zip(*samples, strict=True))
     return Trajectories(
-        *(np.moveaxis(part, -1, 0).reshape(part.shape[-1], *batch, part.shape[1]) for part in stacked)
+        *(
+            np.moveaxis(part, -1, 0).reshape(part.shape[-1], *batch, part.shape[1])
+            for part in stacked
+        )
     )
 
 

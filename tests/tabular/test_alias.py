@@ -102,7 +102,9 @@ def test_any_row(row):
 @pytest.mark.parametrize("concentration", [1e-3, 1.0, 1e3])
 def test_many_rows_at_once(slots, concentration):
     rng = np.random.default_rng(slots)
-    weights = rng.gamma(concentration, size=(20, slots)) + np.eye(slots)[rng.integers(slots, size=20)]
+    weights = (
+        rng.gamma(concentration, size=(20, slots)) + np.eye(slots)[rng.integers(slots, size=20)]
+    )
     probabilities = weights / weights.sum(axis=1, keepdims=True)
     table = alias_table(probabilities)
     for i, row in enumerate(probabilities):

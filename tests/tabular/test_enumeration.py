@@ -153,7 +153,9 @@ def test_sparse_and_dense_enumerate_the_same():
 def test_too_many_are_refused_with_their_number():
     mdp = random_mdp(np.random.default_rng(0), (5, 4))
     assert count_trajectories(mdp, np.zeros((5, 4)), horizon=6) == 5 * 20**6 > MAX_TRAJECTORIES
-    with pytest.raises(ValueError, match=r"has 3.2e\+08 trajectories of length 6, more than the 20"):
+    with pytest.raises(
+        ValueError, match=r"has 3.2e\+08 trajectories of length 6, more than the 20"
+    ):
         enumerate_trajectories(mdp, np.zeros((5, 4)), horizon=6)
 
 
@@ -192,6 +194,4 @@ def test_a_certain_mdp_of_any_length_is_one_trajectory():
 def test_bad_arguments_are_named(changes, error, message):
     arguments = {"mdp": with_zeros(), "theta": np.zeros((3, 2)), "horizon": 2} | changes
     with pytest.raises(error, match=message):
-        enumerate_trajectories(
-            arguments["mdp"], arguments["theta"], horizon=arguments["horizon"]
-        )
+        enumerate_trajectories(arguments["mdp"], arguments["theta"], horizon=arguments["horizon"])

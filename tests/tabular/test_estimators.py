@@ -221,9 +221,7 @@ def test_the_surrogates_themselves_agree_sample_by_sample_in_first_derivatives(o
 def test_dice_is_loaded_dice_without_baseline_and_lambda():
     case = Case((4, 3, 6, 7))
     dice = case.estimate("dice")
-    bare = Estimate(
-        case.mdp, case.theta, as_trajectories([case.sample]), estimator="loaded_dice"
-    )
+    bare = Estimate(case.mdp, case.theta, as_trajectories([case.sample]), estimator="loaded_dice")
     np.testing.assert_array_equal(dice.gradient, bare.gradient)
     np.testing.assert_array_equal(dice.hvp(case.v), bare.hvp(case.v))
     np.testing.assert_array_equal(dice.cross_gamma(), bare.cross_gamma())

@@ -327,7 +327,9 @@ def test_no_horizon_is_the_limit_of_long_ones(estimator, gae_lambda):
     assert_close(long.gradient, limit.gradient, SAME_SUMS, scale=10)
     assert_close(long.hvp(v), limit.hvp(v), SAME_SUMS, scale=10)
     assert_close(long.hessian, limit.hessian, SAME_SUMS, scale=10)
-    short = [moments.expected_hessian(mdp, theta, estimator, horizon=T, **options) for T in (10, 20)]
+    short = [
+        moments.expected_hessian(mdp, theta, estimator, horizon=T, **options) for T in (10, 20)
+    ]
     errors = [np.max(np.abs(H - limit.hessian)) for H in short]
     assert errors[0] > 1e-6
     assert errors[1] < 0.5**10 * 4 * errors[0]  # γ^T times at most T²

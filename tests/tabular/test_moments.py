@@ -281,7 +281,9 @@ def test_means_of_a_batch_are_those_of_its_members(estimator, horizon, kind):
     )
 
     # `dice` ignores λ and V_b, and need not repeat over their batch.
-    gradient, hvp = (np.broadcast_to(x, (*batch, 3, 2)) for x in (together.gradient, together.hvp(v)))
+    gradient, hvp = (
+        np.broadcast_to(x, (*batch, 3, 2)) for x in (together.gradient, together.hvp(v))
+    )
     hessian = np.broadcast_to(together.hessian, (*batch, 3, 2, 3, 2))
     for i in np.ndindex(batch):
         alone = moments.Expectation(

@@ -113,9 +113,7 @@ def test_simulated_moments_are_the_exact_ones(simulation, estimator):
 @pytest.mark.parametrize("name", MDPS)
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_simulated_moments_with_more_trajectories(name, seed, estimator):
-    test_simulated_moments_are_the_exact_ones(
-        Simulation(name, count=100_000, seed=seed), estimator
-    )
+    test_simulated_moments_are_the_exact_ones(Simulation(name, count=100_000, seed=seed), estimator)
 
 
 @pytest.mark.parametrize(
@@ -156,9 +154,7 @@ def test_a_mean_wrong_by_a_tenth_of_its_deviation_is_caught(simulation, estimato
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_averages_of_n_trajectories_have_an_nth_of_the_covariance(simulation, estimator):
     """Trials of N = 10 from the same trajectories: same mean, a tenth of the variance."""
-    drawn = Trajectories(
-        *(x.reshape(len(x), -1, 10) for x in simulation.trajectories)
-    )
+    drawn = Trajectories(*(x.reshape(len(x), -1, 10) for x in simulation.trajectories))
     average = Estimate(
         simulation.mdp, simulation.theta, drawn, estimator=estimator, **simulation.options
     )

@@ -1,0 +1,84 @@
+"""Time several functions in turns.
+
+Another process on the machine slows down whatever runs beside it. The functions therefore take
+turns, round by round and in alternating order, and the smallest time of each is compared: the cost
+of the computation itself. A fast function is called several times a round.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+#: A function slower than this (seconds) is timed once: its first call.
+PATIENCE = 10.0
+#: In a round every function but the slowest is called about as long as that one, up to this often.
+MOST_CALLS = 25
+
+
+class Timing(NamedTuple):
+    """Seconds a call.
+
+    Attributes
+    ----------
+    best, median : float
+        Smallest and middle of the calls.
+    calls : int
+        How many were timed.
+    cores : float
+        Processor time over wall time: 1 on one thread, less where other processes took the core.
+    """
+
+    best: float
+    median: float
+    calls: int
+    cores: float
+
+
+def interleave(
+    functions: Mapping[str, Callable[[], Any]],
+    *,
+    seconds: float,
+    min_rounds: int = 3,
+    max_rounds: int = 200,
+) -> dict[str, Timing]:
+    """Time `functions` in turns for about `seconds`, at least `min_rounds` rounds.
+
+    The first call of each is a warm-up, unless it takes longer than `PATIENCE`.
+    """
+    first = {name: [_clock(function)] for name, function in functions.items()}
+    rough = {name: calls[0][0] for name, calls in first.items()}
+    patient = [name for name in functions if rough[name] <= PATIENCE]
+    samples = {name: [] if name in patient else calls for name, calls in first.items()}
+    slowest = max([0.02, *(rough[name] for name in patient)])
+    calls = {name: int(np.clip(slowest / rough[name], 1, MOST_CALLS)) for name in patient}
+    started, enabled = time.perf_counter(), gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        for turn in range(max_rounds):
+            for name in patient if turn % 2 else reversed(patient):
+                samples[name] += [_clock(functions[name]) for _ in range(calls[name])]
+            if turn + 1 >= min_rounds and time.perf_counter() - started > seconds:
+                break
+    finally:
+        if enabled:
+            gc.enable()
+    return {name: _summary(samples[name]) for name in functions}
+
+
+def _clock(function: Callable[[], Any]) -> tuple[float, float]:
+    """(wall, processor) seconds of one call."""
+    wall, processor = time.perf_counter(), time.process_time()
+    function()
+    return time.perf_counter() - wall, time.process_time() - processor
+
+
+def _summary(samples: list[tuple[float, float]]) -> Timing:
+    wall, processor = np.array(samples).T
+    cores = float(processor.sum() / wall.sum())
+    return Timing(float(wall.min()), float(np.median(wall)), len(wall), cores)

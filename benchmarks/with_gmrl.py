@@ -1,0 +1,80 @@
+"""This toolkit's side of the cases."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks.sides import Prepared, Problem
+from tabular import exact
+from tabular.estimators import Estimate
+from tabular.metagradient import meta_gradient
+from tabular.problems import Maml
+from tabular.sampling import Trajectories, sample
+from tabular.transitions import Array
+
+#: Trajectories on which the estimates of all sides are compared, and which a plain loop is timed on.
+SHARED = 20
+
+
+def hessian(problem: Problem) -> Prepared:
+    """Infinite-horizon Hessian in closed form."""
+    return Prepared(lambda: exact.hessian(problem.mdp, problem.theta))
+
+
+def meta(problem: Problem) -> Prepared:
+    """Exact MAML meta-gradient: one factorisation an iterate, for its gradient and its product."""
+    maml = Maml(problem.mdp)
+    return Prepared(
+        lambda: meta_gradient(
+            maml, problem.theta, step_size=problem.step_size, num_steps=problem.num_steps
+        )
+    )
+
+
+def estimate(problem: Problem) -> Prepared:
+    """Sample, then estimate the gradient and one Hessian-vector product (Loaded-DiCE)."""
+    rng = np.random.default_rng(problem.seed)
+
+    def call() -> tuple[Array, Array]:
+        drawn = sample(
+            problem.mdp,
+            problem.theta,
+            horizon=problem.horizon,
+            num_trajectories=problem.num_trajectories,
+            rng=rng,
+        )
+        estimate = Estimate(
+            problem.mdp,
+            problem.theta,
+            drawn,
+            estimator="loaded_dice",
+            baseline=problem.baseline,
+        )
+        return estimate.gradient, estimate.hvp(problem.v)
+
+    def result() -> Array:
+        theta, v, baseline = first_trial(problem)
+        drawn = shared_trajectories(problem)
+        estimate = Estimate(
+            problem.mdp, theta, drawn, estimator="loaded_dice", baseline=baseline
+        )
+        return np.stack([estimate.gradient, estimate.hvp(v)])
+
+    return Prepared(call, result, work=problem.num_steps_simulated)
+
+
+def first_trial(problem: Problem) -> tuple[Array, Array, Array]:
+    """θ, v (S, A) and V_b (S,) of the first trial."""
+    first = (0,) * (problem.theta.ndim - 2)
+    return problem.theta[first], problem.v[first], problem.baseline[first]
+
+
+def shared_trajectories(problem: Problem) -> Trajectories:
+    """The trajectories of the first trial on which the sides are compared."""
+    return sample(
+        problem.mdp,
+        first_trial(problem)[0],
+        horizon=problem.horizon,
+        num_trajectories=SHARED,
+        rng=np.random.default_rng([problem.seed, 1]),
+    )
