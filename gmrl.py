@@ -148,19 +148,20 @@ def progress(
 
     Results go to standard output, progress to standard error.
     """
-    console, errors = Console(highlight=False, soft_wrap=True), Console(stderr=True)
+    # Names and paths are the user's: brackets and colons in them are no markup.
+    plain: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False}
+    console = Console(soft_wrap=True, **plain)
+    errors = Console(stderr=True, soft_wrap=True, **plain)
     say: Callable[[Any], None] = (lambda _: None) if quiet else console.print
     if not errors.is_terminal:
         steps = iter(range(1, total + 1))
         yield (
             say,
-            lambda *names: errors.print(
-                f"[{next(steps)}/{total}] {': '.join(names)}", markup=False
-            ),
+            lambda *names: errors.print(f"[{next(steps)}/{total}] {': '.join(names)}"),
         )
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

@@ -10,7 +10,7 @@ the same numbers; all sides run on one thread and take turns, so that a disturba
 
 from benchmarks.cases import NAMES, plan
 from benchmarks.report import table
-from benchmarks.runner import run
+from benchmarks.runner import run, steps
 from benchmarks.sides import Case, Row
 
-__all__ = ["NAMES", "Case", "Row", "plan", "run", "table"]
+__all__ = ["NAMES", "Case", "Row", "plan", "run", "steps", "table"]

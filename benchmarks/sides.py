@@ -1,13 +1,15 @@
 """What is compared: a case has sides, each a computation of the same numbers.
 
 A side is a function of the case's problem that builds its tables, compiles, and returns a
-`Prepared`. Building raises `Skipped` with the reason where the side cannot run.
+`Prepared`. It raises `Skipped` with the reason where it cannot run, ImportError where its library
+is not installed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,14 +21,7 @@ OURS = "gmrl"
 
 
 class Skipped(Exception):
-    """This side does not run; the message says why."""
-
-
-class NotInstalled(Skipped):
-    """A competitor is missing."""
-
-    def __init__(self, error: ImportError) -> None:
-        super().__init__(f"{error.name}: not installed (pip install 'gmrl[bench]')")
+    """Raised by a side that does not run; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +67,8 @@ class Prepared(NamedTuple):
         How much of the case's work one call does: the time is divided by it.
     note : str
         What a reader of the number should know.
+    details : dict
+        Further numbers for the JSON file.
     """
 
     call: Callable[[], Any]
@@ -79,6 +76,10 @@ class Prepared(NamedTuple):
     compile_seconds: float | None = None
     work: float = 1.0
     note: str = ""
+    details: Mapping[str, Any] = MappingProxyType({})
+
+
+Side = Callable[[Any], Prepared]
 
 
 class Target(NamedTuple):
@@ -91,14 +92,18 @@ class Target(NamedTuple):
 
 @dataclass(frozen=True)
 class Case:
-    """One comparison: `sides` by name, ours first."""
+    """One comparison: `sides` by name, ours first; timed for about `seconds`.
+
+    `modules` are the libraries that the sides import, to be held to one thread.
+    """
 
     name: str
     label: str
     build: Callable[[], Any]
-    sides: Mapping[str, Callable[[Any], Prepared]]
+    sides: Mapping[str, Side]
     targets: tuple[Target, ...] = ()
     unit: str = "call"
+    seconds: float = 6.0
     modules: tuple[str, ...] = ()
 
     def target(self, side: str) -> Target | None:

@@ -20,6 +20,13 @@ PATIENCE = 10.0
 MOST_CALLS = 25
 
 
+class Clock(NamedTuple):
+    """Wall and processor seconds of one call."""
+
+    wall: float
+    processor: float
+
+
 class Timing(NamedTuple):
     """Seconds a call.
 
@@ -41,6 +48,7 @@ class Timing(NamedTuple):
 
 def interleave(
     functions: Mapping[str, Callable[[], Any]],
+    first: Mapping[str, Clock],
     *,
     seconds: float,
     min_rounds: int = 3,
@@ -48,12 +56,12 @@ def interleave(
 ) -> dict[str, Timing]:
     """Time `functions` in turns for about `seconds`, at least `min_rounds` rounds.
 
-    The first call of each is a warm-up, unless it takes longer than `PATIENCE`.
+    `first` holds the time of each one's first call: its warm-up, and its only call where that took
+    longer than `PATIENCE`.
     """
-    first = {name: [_clock(function)] for name, function in functions.items()}
-    rough = {name: calls[0][0] for name, calls in first.items()}
+    rough = {name: first[name].wall for name in functions}
     patient = [name for name in functions if rough[name] <= PATIENCE]
-    samples = {name: [] if name in patient else calls for name, calls in first.items()}
+    samples = {name: [] if name in patient else [first[name]] for name in functions}
     slowest = max([0.02, *(rough[name] for name in patient)])
     calls = {name: int(np.clip(slowest / rough[name], 1, MOST_CALLS)) for name in patient}
     started, enabled = time.perf_counter(), gc.isenabled()
@@ -62,7 +70,7 @@ def interleave(
     try:
         for turn in range(max_rounds):
             for name in patient if turn % 2 else reversed(patient):
-                samples[name] += [_clock(functions[name]) for _ in range(calls[name])]
+                samples[name] += [clock(functions[name])[1] for _ in range(calls[name])]
             if turn + 1 >= min_rounds and time.perf_counter() - started > seconds:
                 break
     finally:
@@ -71,14 +79,14 @@ def interleave(
     return {name: _summary(samples[name]) for name in functions}
 
 
-def _clock(function: Callable[[], Any]) -> tuple[float, float]:
-    """(wall, processor) seconds of one call."""
+def clock(function: Callable[[], Any]) -> tuple[Any, Clock]:
+    """Call once; return the value and the time."""
     wall, processor = time.perf_counter(), time.process_time()
-    function()
-    return time.perf_counter() - wall, time.process_time() - processor
+    value = function()
+    return value, Clock(time.perf_counter() - wall, time.process_time() - processor)
 
 
-def _summary(samples: list[tuple[float, float]]) -> Timing:
+def _summary(samples: list[Clock]) -> Timing:
     wall, processor = np.array(samples).T
     cores = float(processor.sum() / wall.sum())
     return Timing(float(wall.min()), float(np.median(wall)), len(wall), cores)

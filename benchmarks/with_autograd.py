@@ -5,18 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import autograd
+import autograd.numpy as anp
 import numpy as np
 
-from benchmarks.sides import NotInstalled, Prepared, Problem
+from benchmarks.sides import Prepared, Problem
 from tabular import TabularMDP
-
-try:
-    import autograd
-    import autograd.numpy as anp
-except ImportError as error:
-    missing: ImportError | None = error
-else:
-    missing = None
 
 
 def hessian(problem: Problem) -> Prepared:
@@ -39,8 +33,6 @@ def meta(problem: Problem) -> Prepared:
 
 def _objective(mdp: TabularMDP) -> Callable[[Any], Any]:
     """J(θ) of one MDP."""
-    if missing is not None:
-        raise NotInstalled(missing)
     P, R, rho, identity = mdp.P, mdp.R, mdp.initial, np.eye(mdp.num_states)
 
     def J(theta: Any) -> Any:

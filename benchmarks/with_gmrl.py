@@ -1,4 +1,4 @@
-"""This toolkit's side of the cases."""
+"""The toolkit's own side of the cases."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tabular.problems import Maml
 from tabular.sampling import Trajectories, sample
 from tabular.transitions import Array
 
-#: Trajectories on which the estimates of all sides are compared, and which a plain loop is timed on.
+#: Trajectories on which the sides' estimates are compared, and a plain loop is timed.
 SHARED = 20
 
 
@@ -55,9 +55,7 @@ def estimate(problem: Problem) -> Prepared:
     def result() -> Array:
         theta, v, baseline = first_trial(problem)
         drawn = shared_trajectories(problem)
-        estimate = Estimate(
-            problem.mdp, theta, drawn, estimator="loaded_dice", baseline=baseline
-        )
+        estimate = Estimate(problem.mdp, theta, drawn, estimator="loaded_dice", baseline=baseline)
         return np.stack([estimate.gradient, estimate.hvp(v)])
 
     return Prepared(call, result, work=problem.num_steps_simulated)

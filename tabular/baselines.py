@@ -36,9 +36,13 @@ def zero_baseline(mdp: TabularMDP, theta: Array, rng: np.random.Generator | None
 
 @dataclass(frozen=True)
 class NoisyBaseline:
-    """V^π + c ‖V^π‖₂/S · z, drawn afresh for every estimate."""
+    """V^π + c ‖V^π‖₂/S · z, drawn afresh for every estimate; ValueError unless c >= 0 is finite."""
 
     coefficient: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.coefficient < np.inf:
+            raise ValueError(f"coefficient must be finite and >= 0, received {self.coefficient}")
 
     def __call__(self, mdp: TabularMDP, theta: Array, rng: np.random.Generator | None) -> Array:
         """Draw V_b, (..., S).

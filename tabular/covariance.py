@@ -8,9 +8,9 @@ have quadratic moments that close backwards in time. The gradient of all estimat
 products of `ad` and `lvc` are linear in the table C:
 
     Z(x, ·)  = E[Â C'|x] = Σ P (δ E[C'] + κ E[Â'C'])
-    E[C Cᵀ]  = Σ_t Σ_x p_t(x) (w² E[Â²|x] e_x e_xᵀ + w e_x Z(x)ᵀ + w Z(x) e_xᵀ)
+    E[C Cᵀ]  = Σ_t Σ_x P(x_t = x) (w² E[Â²|x] e_x e_xᵀ + w e_x Z(x)ᵀ + w Z(x) e_xᵀ).
 
-with p_t(x) = P(x_t = x). The products of `loaded_dice` and `dice` are `tabular.cross_covariance`'s.
+The products of `loaded_dice` and `dice` are `tabular.cross_covariance`'s.
 A trace needs only the blocks Cov(C(s, ·), C(s, ·)), because ψ, φ and F live in one state each;
 a variance along one direction needs only scalars per state.
 """
@@ -56,7 +56,7 @@ def table_covariance_blocks(law: TrajectoryLaw) -> Array:
 
 
 def _table_moments(law: TrajectoryLaw, expect: Any) -> tuple[Array, Array, Array]:
-    """Σ_t w p_t(x) Z(x, ·), the diagonal term, and E C; `expect` says how much of Z to form."""
+    """Σ_t w P(x_t = x) Z(x, ·), the diagonal term, and E C; `expect` says how much of Z to form."""
     num_states, pi, moments = law.shape[0], law.pi, law.advantages
     P, P_delta = law.under(0), law.under(1)
     occupied = law.state_distribution[:, :, None] * pi

@@ -34,8 +34,10 @@ def enumerate_trajectories(
         If there are more than `MAX_TRAJECTORIES`; the message gives their number.
     """
     horizon = _checks.positive_integer(horizon, "horizon")
-    if mdp.batch_shape:
-        raise ValueError(f"enumeration needs one MDP, received a batch {mdp.batch_shape}")
+    if mdp.batch_shape or mdp.R.ndim > 2:
+        raise ValueError(
+            f"enumeration needs one MDP, received a batch {mdp.batch_shape or mdp.R.shape[:-2]}"
+        )
     theta = _checks.table(theta, "theta", (mdp.num_states, mdp.num_actions))
     if theta.ndim != 2:
         raise ValueError(f"enumeration needs one table of logits, received shape {theta.shape}")

@@ -129,7 +129,7 @@ class TabularMDP:
             )
         rewards = self.R if self.successor_reward is None else self.successor_reward
         gamma = self.gamma if np.ndim(self.gamma) == 0 else self.gamma[index]
-        return TabularMDP(
+        member = TabularMDP(
             self.P[index],
             rewards[index],
             gamma,
@@ -138,6 +138,9 @@ class TabularMDP:
             self.action_labels,
             f"{self.name}[{index}]",
         )
+        if self.bonus is None:
+            return member
+        return member.add_reward(np.broadcast_to(self.bonus, self.R.shape)[index])
 
     def with_reward(self, R: Any) -> TabularMDP:
         """The same MDP with reward table R (..., S, A); leading dimensions may be a batch."""
@@ -173,7 +176,7 @@ class TabularMDP:
         rewards = self.R
         if self.successor_reward is not None:
             rewards = sp.csr_array(self.successor_reward.reshape(-1, self.num_states))
-        return TabularMDP(
+        same = TabularMDP(
             self.transitions.rows,
             rewards,
             self.gamma,
@@ -182,6 +185,7 @@ class TabularMDP:
             self.action_labels,
             self.name,
         )
+        return same if self.bonus is None else same.add_reward(self.bonus)
 
     @classmethod
     def stack(cls, mdps: Iterable[TabularMDP]) -> TabularMDP:
@@ -196,7 +200,7 @@ class TabularMDP:
         by_successor = all(m.successor_reward is not None for m in members)
         rewards = [m.successor_reward if by_successor else m.R for m in members]
         gammas = np.array([m.gamma for m in members])
-        return cls(
+        batch = cls(
             np.stack([m.P for m in members]),
             np.stack(rewards),
             float(gammas[0]) if np.ptp(gammas) == 0 else gammas,
@@ -205,6 +209,10 @@ class TabularMDP:
             members[0].action_labels,
             f"{members[0].name} (batch of {len(members)})",
         )
+        if not by_successor or all(m.bonus is None for m in members):
+            return batch
+        zero = np.zeros_like(members[0].R)
+        return batch.add_reward(np.stack([zero if m.bonus is None else m.bonus for m in members]))
 
     @classmethod
     def random(

@@ -71,6 +71,12 @@ class Maml:
     horizon: int | None = None
     terminal_value: Any = None
 
+    def __post_init__(self) -> None:
+        if self.horizon is not None:
+            _checks.positive_integer(self.horizon, "horizon")
+        if self.terminal_value is not None:
+            _checks.table(self.terminal_value, "terminal_value", (self.mdp.num_states,))
+
     def check(self, phi: Any) -> Array:
         """φ is a table of logits (..., S, A)."""
         return _checks.table(phi, "phi", (self.mdp.num_states, self.mdp.num_actions))
@@ -100,6 +106,9 @@ class Lirpg:
 
     mdp: TabularMDP
     theta0: Any
+
+    def __post_init__(self) -> None:
+        _logits(self.mdp, self.theta0)
 
     def check(self, phi: Any) -> Array:
         """φ is a reward table (..., S, A)."""
@@ -137,6 +146,12 @@ class Mgrl:
     theta0: Any
     critic: Any
     horizon: int | None = None
+
+    def __post_init__(self) -> None:
+        _logits(self.mdp, self.theta0)
+        _checks.table(self.critic, "critic", (self.mdp.num_states,))
+        if self.horizon is not None:
+            _checks.positive_integer(self.horizon, "horizon")
 
     def check(self, phi: Any) -> Array:
         """φ is (..., 2) with 0 <= γ < 1 and 0 <= λ <= 1."""
@@ -178,6 +193,10 @@ class Mgrl:
         """θ⁰ is fixed."""
 
 
+def _logits(mdp: TabularMDP, theta: Any) -> Array:
+    return _checks.table(theta, "theta0", (mdp.num_states, mdp.num_actions))
+
+
 def _repeat(mdp: TabularMDP, theta: Any, batch: tuple[int, ...]) -> Array:
-    theta = _checks.table(theta, "theta0", (mdp.num_states, mdp.num_actions))
+    theta = _logits(mdp, theta)
     return np.broadcast_to(theta, np.broadcast_shapes((*batch, 1, 1), theta.shape))

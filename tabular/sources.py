@@ -117,6 +117,12 @@ class Sampled:
         _checks.positive_integer(self.num_trajectories, "num_trajectories")
         _checks.positive_integer(self.horizon, "horizon")
         _checks.unit_interval(self.gae_lambda, "gae_lambda")
+        if not callable(self.baseline):
+            raise TypeError(
+                "baseline must be a function (mdp, theta, rng) -> V_b such as "
+                f"tabular.baselines.exact_baseline, received {type(self.baseline).__name__}; for "
+                "one fixed table give lambda mdp, theta, rng: table"
+            )
 
     def advantage_options(self, update: Update, rng: np.random.Generator | None) -> dict[str, Any]:
         """Return V_b and λ: the update's own where it has them."""

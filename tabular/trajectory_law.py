@@ -2,7 +2,7 @@
 
 For a policy π and baseline V_b, with δ(x, s') = R(x, s') + γ V_b(s') − V_b(s) on every possible
 transition, the recursions of `tabular.covariance` need P δ^k as a (D, S) matrix, its average
-Σ_a π f(x) P δ^k over actions as an (S, S) matrix, the state distribution p_t, and the scalars
+Σ_a π f(x) P δ^k over actions as an (S, S) matrix, the distribution of s_t, and the scalars
 
     A_t(x) = E[Â_t|x] = P δ + κ P m',   E[Â_t²|x] = P δ² + 2 κ (P δ) m' + κ² P a',
     m_t(s) = Σ_a π A_t,                 a_t(s) = Σ_a π E[Â_t²|x].
@@ -104,7 +104,7 @@ class TrajectoryLaw:
 
     @cached_property
     def state_distribution(self) -> Array:
-        """p_t(s) = P(s_t = s), (T, S)."""
+        """P(s_t = s), (T, S)."""
         return self.carry_forward([self.under(0)])[0]
 
     def carry_forward(self, kernels: list[Any]) -> Array:

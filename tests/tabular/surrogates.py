@@ -96,7 +96,8 @@ def surrogate(
     estimator: str, theta: Any, sampled_from: Any, sample: Sample, setting: Setting
 ) -> Any:
     """The surrogate of each trajectory, (M,); `sampled_from` are the logits that drew it."""
-    gamma, _, _, phi = setting = setting.used_by(estimator)
+    setting = setting.used_by(estimator)
+    gamma = setting.gamma
     ratios = [
         anp.exp(new - old)
         for new, old in zip(
@@ -235,6 +236,8 @@ class Tables(NamedTuple):
             x.toarray().reshape(shape) if hasattr(x, "toarray") else np.broadcast_to(x, shape)
             for x in (mdp.P, rewards)
         )
+        if mdp.bonus is not None:
+            R = R + mdp.bonus[..., None]
         return cls(P, R, np.array(mdp.initial), float(mdp.gamma))
 
 

@@ -189,6 +189,11 @@ def test_a_certain_mdp_of_any_length_is_one_trajectory():
             ValueError,
             r"one MDP, received a batch \(2,\)",
         ),
+        (
+            {"mdp": with_zeros().with_reward(np.zeros((4, 3, 2)))},
+            ValueError,
+            r"one MDP, received a batch \(4,\)",
+        ),
     ],
 )
 def test_bad_arguments_are_named(changes, error, message):

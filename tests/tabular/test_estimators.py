@@ -82,6 +82,7 @@ def test_gradient_hvp_and_hessian_against_autograd(estimator, size, gae_lambda, 
     assert_close(actual.gradient, expected.mean(expected.gradients()), DERIVATIVE, what="gradient")
     assert_close(actual.hvp(case.v), expected.mean(expected.hvps(case.v)), DERIVATIVE, what="Hv")
     assert_close(actual.hessian, expected.mean(expected.hessians()), DERIVATIVE, what="Hessian")
+    np.testing.assert_array_equal(actual.vjp(case.v), actual.hvp(case.v))
 
 
 @every_estimator

@@ -112,7 +112,7 @@ def test_moments_of_the_outer_gradient_alone(estimator):
         {"horizon": 1},
         {"horizon": 4},
     ],
-    ids=str,
+    ids=["lambda", "zero", "short", "long"],
 )
 def test_moments_for_other_advantages(estimator, settings):
     problem, phi = make_problem(successor_rewards=True)
@@ -254,10 +254,13 @@ def test_sandwich(estimator, rank):
 @every_estimator
 @pytest.mark.parametrize("outer", ["exact", "sampled"])
 def test_many_trials_have_these_moments(estimator, outer):
-    """Means and second moments of 20000 meta-gradients, K = 2, N = 2: each a mean, with |z| < 5."""
+    """Means and second moments of 20000 meta-gradients, K = 2: each a mean, with |z| < 5.
+
+    With N = 2 the squares of `dice` have tails too heavy for an estimated standard error.
+    """
     problem, phi = make_problem((3, 2))
-    options = {"step_size": ALPHA, "num_steps": 2, "curvature": Sampled(estimator, 2, 4)}
-    options["outer"] = EXACT if outer == "exact" else Sampled("loaded_dice", 3, 4)
+    options = {"step_size": ALPHA, "num_steps": 2, "curvature": Sampled(estimator, 8, 3)}
+    options["outer"] = EXACT if outer == "exact" else Sampled("loaded_dice", 8, 3)
     moments = maml_moments(problem, phi, **options)
     rng = np.random.default_rng(2)
     draws = meta_gradient(problem, np.broadcast_to(phi, (20_000, 3, 2)), rng=rng, **options)

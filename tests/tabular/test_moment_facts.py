@@ -1,8 +1,8 @@
 """What the expected estimators are, and are not, the derivatives of.
 
-J_T with a constant terminal table V_b is the objective of a truncated, bootstrapped learner; F(s) is
-diag π − π πᵀ; ε = V_b − V^π. Both sides of each identity are closed forms, and each side is
-tested against its own independent reference elsewhere.
+J_T with a constant terminal table V_b is the objective of a truncated, bootstrapped learner;
+F(s) is diag π − π πᵀ; ε = V_b − V^π. Both sides of each identity are closed forms, and each side
+is tested against its own independent reference elsewhere.
 """
 
 import autograd.numpy as anp
@@ -94,7 +94,7 @@ def restarted(mdp, initial):
 @pytest.mark.parametrize("gae_lambda", LAMBDAS)
 @pytest.mark.parametrize("horizon", [*HORIZONS, None])
 def test_with_the_true_value_as_baseline_the_ad_hessian_vanishes(mdp, theta, horizon, gae_lambda):
-    """At every T and every λ: E[Â_t | s_t] = 0, and log π has the same curvature for all actions."""
+    """At every T and λ: E[Â_t | s_t] = 0, and log π has the same curvature for all actions."""
     baseline = exact.state_value(mdp, theta)
     options = {"horizon": horizon, "baseline": baseline, "gae_lambda": gae_lambda}
     H = moments.expected_hessian(mdp, theta, "ad", **options)
@@ -292,7 +292,7 @@ def test_truncation_bias_with_the_true_value(mdp, theta, horizon):
 
 @pytest.mark.parametrize("horizon", HORIZONS)
 def test_truncation_bias_of_the_lvc_hessian(mdp, theta, horizon):
-    """V_b = V^π: the local part of the infinite horizon misses γ^T of itself, restarted from d_T."""
+    """V_b = V^π: the infinite local part misses γ^T of itself, restarted from d_T."""
     baseline = exact.state_value(mdp, theta)
     mean = moments.expected_hessian(mdp, theta, "lvc", horizon=horizon, baseline=baseline)
     rest = restarted(mdp, state_laws(mdp, theta, horizon)[-1])

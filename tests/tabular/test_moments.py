@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabular import TabularMDP, exact, moments
+from tabular import TabularMDP, covariance, exact, moments
+from tabular.registry import find_estimator
+from tabular.trajectory_law import TrajectoryLaw
 from tests.strategies import mdps_with_logits
 from tests.tabular.reference import random_mdp
 from tests.tabular.surrogates import COVARIANCE, DERIVATIVE, ESTIMATORS, Law
@@ -52,6 +54,9 @@ def _certain(mdp, rng):
 KINDS = {
     "plain": lambda mdp, rng: mdp,
     "by successor": _by_successor,
+    "by successor and action": lambda mdp, rng: _by_successor(mdp, rng).add_reward(
+        rng.normal(size=mdp.R.shape)
+    ),
     "sparse": lambda mdp, rng: _with_zeros(mdp, rng).sparse(),
     "sparse by successor": lambda mdp, rng: _with_zeros(_by_successor(mdp, rng), rng).sparse(),
     "certain": _certain,
@@ -89,14 +94,13 @@ every_case = pytest.mark.parametrize(
 )
 
 
-def scales(case):
+def scales(case, law):
     """Sizes of the terms in a gradient, a Hessian product, and their squares.
 
     |Σ γ^t Â_t ψ_t| <= T² max|δ| and another factor 2T |v| for a Hessian product.
     """
     horizon, baseline = case.options["horizon"], case.options["baseline"]
-    rewards = case.mdp.R if case.mdp.successor_reward is None else case.mdp.successor_reward
-    delta = max(abs(rewards.max()), abs(rewards.min())) + 2 * np.max(np.abs(baseline))
+    delta = np.max(np.abs(law.sample.rewards)) + 2 * np.max(np.abs(baseline))
     first = max(1.0, delta)
     second = first * max(1.0, horizon * float(np.max(np.abs(case.v))))
     return first, second
@@ -107,29 +111,36 @@ def assert_moments(case, estimator):
     law = Law(case.mdp, case.theta, options["horizon"])
     reference = law.surrogate(estimator, options["gae_lambda"], options["baseline"])
     gradients, hvps, v = reference.gradients(), reference.hvps(case.v), case.v
-    first, second = scales(case)
+    first, second = scales(case, law)
 
     mean = moments.expected_gradient(*arguments, **options)
     assert_close(mean, reference.mean(gradients), DERIVATIVE, scale=first, what="E g")
     mean = moments.expected_hvp(*arguments, v, **options)
     assert_close(mean, reference.mean(hvps), DERIVATIVE, scale=second, what="E Hv")
     mean = moments.expected_hessian(*arguments, **options)
-    hessian = reference.mean(reference.hessians())
+    hessians = reference.hessians()
+    hessian = reference.mean(hessians)
     assert_close(mean, hessian, DERIVATIVE, scale=second, what="E H")
 
     expected = law.covariance(gradients)
-    covariance = moments.gradient_covariance(*arguments, **options)
-    assert_close(covariance, expected, COVARIANCE, scale=first**2, what="Cov g")
+    actual = moments.gradient_covariance(*arguments, **options)
+    assert_close(actual, expected, COVARIANCE, scale=first**2, what="Cov g")
     trace = np.einsum("iaia", expected)
     variance = moments.gradient_variance(*arguments, **options)
     assert_close(variance, trace, COVARIANCE, scale=first**2, what="tr Cov g")
 
     expected = law.covariance(hvps)
-    covariance = moments.hvp_covariance(*arguments, v, **options)
-    assert_close(covariance, expected, COVARIANCE, scale=second**2, what="Cov Hv")
+    actual = moments.hvp_covariance(*arguments, v, **options)
+    assert_close(actual, expected, COVARIANCE, scale=second**2, what="Cov Hv")
     trace = np.einsum("iaia", expected)
     variance = moments.hvp_variance(*arguments, v, **options)
     assert_close(variance, trace, COVARIANCE, scale=second**2, what="tr Cov Hv")
+
+    deviations = hessians - hessian
+    expected = law.probability @ (deviations**2).sum(axis=(1, 2, 3, 4))
+    variance = moments.hessian_variance(*arguments, **options)
+    count = case.theta.size
+    assert_close(variance, expected, COVARIANCE, scale=count * second**2, what="Var H")
 
 
 @every_estimator
@@ -203,11 +214,11 @@ def test_the_reward_given_the_successor_matters_for_covariances_only(estimator):
 def test_covariances_are_symmetric_and_positive(estimator):
     case = make((4, 2, 3), "plain", 0.6, "random")
     arguments = (case.mdp, case.theta, estimator)
-    for covariance in (
+    for table in (
         moments.gradient_covariance(*arguments, **case.options),
         moments.hvp_covariance(*arguments, case.v, **case.options),
     ):
-        matrix = covariance.reshape(8, 8)
+        matrix = table.reshape(8, 8)
         assert_close(matrix, matrix.T, SAME)
         eigenvalues = np.linalg.eigvalsh(matrix)
         assert eigenvalues.min() > -1e-13 * eigenvalues.max()
@@ -216,14 +227,44 @@ def test_covariances_are_symmetric_and_positive(estimator):
 
 
 @every_estimator
-@pytest.mark.parametrize("size", [(20, 5, 20), (60, 2, 10)])
-def test_the_trace_without_the_covariance(estimator, size):
-    """`hvp_variance` skips the table of the cross terms; sizes beyond enumeration."""
-    case = make(size, "sparse by successor", 0.9, "random")
-    arguments = (case.mdp, case.theta, estimator, case.v)
-    covariance = moments.hvp_covariance(*arguments, **case.options)
-    trace = moments.hvp_variance(*arguments, **case.options)
-    assert_close(trace, np.einsum("iaia", covariance), SAME)
+@pytest.mark.parametrize("kind", ["plain", "sparse by successor"])
+@pytest.mark.parametrize("size", [(20, 5, 20), (60, 2, 10), (2, 2, 1), (1, 3, 4)])
+def test_variances_without_covariances(estimator, kind, size):
+    """Traces and variances along one direction skip the tables; sizes beyond enumeration."""
+    case = make(size, kind, 0.9, "random")
+    arguments = (case.mdp, case.theta, estimator)
+    law = TrajectoryLaw(case.mdp, case.theta, **_used_by(estimator, case.options))
+    u = np.random.default_rng(0).normal(size=case.theta.shape)
+    entry, rule = find_estimator(estimator), "ij,ijkl,kl"
+
+    whole = moments.gradient_covariance(*arguments, **case.options)
+    trace = moments.gradient_variance(*arguments, **case.options)
+    assert_close(trace, np.einsum("iaia", whole), DERIVATIVE, what="tr Cov g")
+    along = covariance.gradient_variance_along(law, u)
+    assert_close(along, np.einsum(rule, u, whole, u), DERIVATIVE, what="u Cov g u")
+
+    whole = moments.hvp_covariance(*arguments, case.v, **case.options)
+    trace = moments.hvp_variance(*arguments, case.v, **case.options)
+    assert_close(trace, np.einsum("iaia", whole), DERIVATIVE, what="tr Cov Hv")
+    along = covariance.hvp_variance_along(law, entry, case.v, u)
+    assert_close(along, np.einsum(rule, u, whole, u), DERIVATIVE, what="u Cov Hv u")
+
+
+def _used_by(estimator, options):
+    if estimator == "dice":
+        return options | {"baseline": 0 * options["baseline"], "gae_lambda": 1.0}
+    return options
+
+
+@every_estimator
+@pytest.mark.parametrize("size", [(6, 3, 8), (2, 2, 1)])
+def test_hessian_variance_is_the_sum_of_product_variances(estimator, size):
+    case = make(size, "by successor", 0.9, "random")
+    arguments = (case.mdp, case.theta, estimator)
+    units = np.eye(case.theta.size).reshape(-1, *case.theta.shape)
+    total = sum(moments.hvp_variance(*arguments, unit, **case.options) for unit in units)
+    actual = moments.hessian_variance(*arguments, **case.options)
+    assert_close(actual, total, DERIVATIVE)
 
 
 @every_estimator
@@ -335,7 +376,7 @@ def test_a_missing_baseline_is_zero(estimator):
 
 
 MEANS = [moments.expected_gradient, moments.expected_hessian]
-COVARIANCES = [moments.gradient_covariance, moments.gradient_variance]
+COVARIANCES = [moments.gradient_covariance, moments.gradient_variance, moments.hessian_variance]
 
 
 @pytest.mark.parametrize("moment", MEANS + COVARIANCES)

@@ -201,6 +201,39 @@ def test_every_trial_collects_its_own_rewards(representation, theta_batch):
         np.testing.assert_array_equal(drawn.rewards[(slice(None), *i)], rewards[i][s, a])
 
 
+CONVERSIONS = {
+    "none": lambda mdp: mdp,
+    "sparse": lambda mdp: mdp.sparse(),
+    "other discount": lambda mdp: mdp.with_gamma(0.5),
+    "one of a batch": lambda mdp: TabularMDP.stack([uneven_mdp(successor_rewards=True), mdp])[1],
+}
+
+
+@pytest.mark.parametrize("conversion", CONVERSIONS)
+def test_an_added_reward_keeps_the_successors_and_survives(conversion):
+    """R(s,a,s') + φ(s,a), also after the MDP was converted."""
+    mdp, rng = uneven_mdp(successor_rewards=True), np.random.default_rng(4)
+    once, twice = rng.normal(size=(2, 4, 3))
+    changed = CONVERSIONS[conversion](mdp.add_reward(once).add_reward(twice))
+    drawn = draw(changed, np.zeros((4, 3)), num=100)
+    s, a, after = drawn.states[:-1], drawn.actions, drawn.states[1:]
+    expected = mdp.successor_reward[s, a, after] + (once + twice)[s, a]
+    np.testing.assert_allclose(drawn.rewards, expected, rtol=0, atol=1e-15)
+    np.testing.assert_allclose(changed.R, mdp.R + once + twice, rtol=0, atol=1e-15)
+
+
+def test_every_trial_adds_its_own_reward():
+    mdp, rng = uneven_mdp(successor_rewards=True), np.random.default_rng(4)
+    bonus = rng.normal(size=(2, 3, 4, 3))
+    drawn = draw(mdp.add_reward(bonus), np.zeros((4, 3)), num=50)
+    assert drawn.batch_shape == (2, 3)
+    for i in np.ndindex(2, 3):
+        trial = (slice(None), *i)
+        s, a = drawn.states[:-1][trial], drawn.actions[trial]
+        expected = mdp.successor_reward[s, a, drawn.states[1:][trial]] + bonus[i][s, a]
+        np.testing.assert_allclose(drawn.rewards[trial], expected, rtol=0, atol=1e-15)
+
+
 def test_every_trial_follows_its_own_logits():
     theta = 3 * np.random.default_rng(3).normal(size=(2, 2, 4, 3))
     mdp = uneven_mdp()
@@ -279,7 +312,7 @@ def test_numpy_integers_are_integers():
         ({"rng": 0}, TypeError, "rng must be a numpy.random.Generator, received int"),
         ({"rng": None}, TypeError, "rng must be a numpy.random.Generator, received NoneType"),
         (
-            {"rng": np.random.RandomState(0)},  # noqa: NPY002 (the legacy generator is refused)
+            {"rng": np.random.RandomState(0)},
             TypeError,
             "rng must be a numpy.random.Generator, received RandomState",
         ),

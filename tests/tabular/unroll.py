@@ -212,7 +212,7 @@ STANDARD_ERRORS = 5.0
 def assert_mean(draws: Any, expected: Any) -> None:
     """Fail unless the mean of draws (B, ...) is within STANDARD_ERRORS of `expected`.
 
-    The standard error is estimated from the draws, so there must be many.
+    The standard error is estimated from the draws: there must be many, without heavy tails.
     """
     assert len(draws) >= 4000, "too few draws to estimate their standard error"
     error = draws.std(axis=0, ddof=1) / np.sqrt(len(draws))
