@@ -49,6 +49,7 @@ def draw(report: Report) -> Any:
         f"γ = {report.gamma:g}, T = {report.settings['horizon']}, "
         f"α = {report.step_size:.3g}, V_b {report.settings['baseline']}",
         fontsize=10,
+        parse_math=False,
     )
     return figure
 

@@ -75,6 +75,8 @@ class Maml:
         if self.horizon is not None:
             _checks.positive_integer(self.horizon, "horizon")
         if self.terminal_value is not None:
+            if self.horizon is None:
+                raise ValueError("terminal_value needs a horizon; the infinite horizon has no end")
             _checks.table(self.terminal_value, "terminal_value", (self.mdp.num_states,))
 
     def check(self, phi: Any) -> Array:

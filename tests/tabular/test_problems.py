@@ -198,15 +198,14 @@ def test_bad_phi(name, phi, error, message):
     [
         (lambda mdp: Lirpg(mdp, np.zeros((2, 3))), r"theta0 must have shape \(..., 3, 2\)"),
         (lambda mdp: Mgrl(mdp, np.zeros(3), np.zeros(3)), r"theta0 must have shape \(..., 3, 2\)"),
-        (lambda mdp: Mgrl(mdp, np.zeros(SIZE), np.zeros(2)), r"must have shape \(..., 3\)"),
+        (lambda mdp: Mgrl(mdp, np.zeros(SIZE), np.zeros(2)), r"critic must have shape \(..., 3\)"),
         (lambda mdp: Maml(mdp, horizon=0), "horizon must be at least 1"),
         (lambda mdp: Maml(mdp, terminal_value=np.zeros(3)), "terminal_value needs a horizon"),
         (lambda mdp: Maml(mdp, 3, np.zeros(2)), r"terminal_value must have shape \(..., 3\)"),
     ],
 )
 def test_bad_parts(problem, message):
-    """Named at the first use."""
-    problem = problem(make_mdp())
-    phi = [0.9, 0.5] if isinstance(problem, Mgrl) else np.zeros(SIZE)
+    """Named when the problem is made."""
+    mdp = make_mdp()
     with pytest.raises(ValueError, match=message):
-        meta_gradient(problem, phi, step_size=1.0, num_steps=1)
+        problem(mdp)
