@@ -28,6 +28,8 @@ app = typer.Typer(
 DEFAULT_MDPS = ("random", "FrozenLake8x8", "CliffWalking", "Taxi")
 #: |z| beyond which simulation and exact moments are said to disagree.
 DISAGREE = 5.0
+#: Columns of a table that goes to a file or a pipe: enough to cut no number short.
+FILE_WIDTH = 136
 
 
 @app.callback()
@@ -103,6 +105,31 @@ def verify(
         fail("simulation and exact moments disagree: " + "; ".join(disagreeing), code=1)
 
 
+@app.command()
+def bench(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="hessian, maml, sampling, sparse. Default: all."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for JSON and pictures.")] = Path("out/bench"),
+    quick: Annotated[bool, typer.Option(help="Small sizes, in seconds.")] = False,
+) -> None:
+    """Speed beside JAX, torch.func and autograd, as ratios in one run."""
+    import benchmarks
+    from benchmarks.runner import AGREE, steps
+
+    cases = benchmarks.plan(names or (), quick=quick)
+    folder = writable_folder(out)
+    started = time.perf_counter()
+    with progress(steps(cases), quiet=False) as (say, advance):
+        rows = benchmarks.run(cases, folder, advance)
+        say(benchmarks.table(rows))
+        wall = time.perf_counter() - started
+        say(f"written: {folder}; {wall:.1f} s")
+    if any(row.error is not None and row.error > AGREE for row in rows):
+        fail("two sides of a benchmark disagree; see the table", code=1)
+
+
 def load_mdp(name: str, *, gamma: float, seed: int) -> TabularMDP:
     """Read one MDP of the command line: `random`, a file, or a gymnasium id."""
     import numpy as np
@@ -152,6 +179,8 @@ def progress(
     plain: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False}
     console = Console(soft_wrap=True, **plain)
     errors = Console(stderr=True, soft_wrap=True, **plain)
+    if not console.is_terminal:
+        console.width = max(console.width, FILE_WIDTH)
     say: Callable[[Any], None] = (lambda _: None) if quiet else console.print
     if not errors.is_terminal:
         steps = iter(range(1, total + 1))
@@ -194,6 +223,10 @@ def main() -> None:
         fail(f"{error.strerror}: {error.filename}" if error.filename else str(error))
     except (ValueError, TypeError) as error:
         fail(" ".join(str(error).split()))
+    except ArithmeticError:
+        fail("a number is out of range; the step size or the rewards are too large or too small")
+    except MemoryError as error:
+        fail(f"not enough memory ({error or 'N, T or the MDP is too large'})")
     except (KeyboardInterrupt, Abort):
         fail("interrupted; what was finished is in the output folder", code=130)
 

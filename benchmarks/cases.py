@@ -111,9 +111,9 @@ def _mamls(quick: bool) -> Iterator[Case]:
             modules=LIBRARIES,
         )
     if quick:
-        yield _batch("maml", 3, 4, with_gmrl.meta, _library("jax", "meta"))
+        yield _batch("maml", 3, 4, with_gmrl.meta, sides[JAX])
     else:
-        yield _batch("maml", 256, 20, with_gmrl.meta, _library("jax", "meta"), ratio=2)
+        yield _batch("maml", 256, 20, with_gmrl.meta, sides[JAX], ratio=2)
 
 
 def _batch(

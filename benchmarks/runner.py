@@ -76,10 +76,9 @@ def measure(case: Case, advance: Callable[..., None] = lambda *names: None) -> l
         except Skipped as reason:
             rows[side] = replace(row, note=str(reason))
             continue
-        except ImportError as error:
-            rows[side] = replace(
-                row, note=f"{error.name} not installed (pip install 'gmrl[bench]')"
-            )
+        except ImportError as missing:
+            note = f"{missing.name} not installed (pip install 'gmrl[bench]')"
+            rows[side] = replace(row, note=note)
             continue
         value, first[side] = clock(prepared.call)
         result = np.asarray(value if prepared.result is None else prepared.result())

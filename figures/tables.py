@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from rich.table import Table
 
 from theory.verification import Report, Row
@@ -48,7 +50,7 @@ def _cells(row: Row, *, first: bool) -> list[str]:
         compositional = f"{_percent(row.compositional, row.truth)} ± {spread}"
     beaten = "–"
     if row.beaten_by is not None:
-        start = "any" if row.beaten_from == 0 else _count(row.beaten_from)
+        start = "any" if row.beaten_from is None or row.beaten_from <= 1 else _count(row.beaten_from)
         beaten = f"{start} by {row.beaten_by}"
     return [
         f"{row.quantity}  {row.truth:.3g}" if first else "",
@@ -70,7 +72,6 @@ def _percent(value: float | None, truth: float) -> str:
     return "0" if share < 1e-10 else f"{share:.3g}"
 
 
-def _count(value: float | None) -> str:
-    if value is None:
-        return "?"
-    return f"{value:.0f}" if value < 1e5 else f"{value:.1e}"
+def _count(value: float) -> str:
+    """The first whole N at or beyond a crossing."""
+    return f"{math.ceil(value)}" if value < 1e5 else f"{value:.1e}"

@@ -56,6 +56,8 @@ class Settings:
             raise ValueError(
                 f"unknown baseline {self.baseline!r}; choose one of {', '.join(BASELINES)}"
             )
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int | np.integer):
+            raise TypeError(f"seed must be an integer, received {self.seed!r}")
         if self.seed < 0:
             raise ValueError(f"seed must not be negative, received {self.seed}")
 

@@ -106,7 +106,8 @@ class Report:
 
     def digest(self) -> str:
         """Eight hexadecimal digits that differ when the MDP or a setting does."""
-        numbers = (self.gamma, self.value, self.gradient_norm, self.hessian_norm)
+        numbers = [self.gamma, self.value, self.gradient_norm, self.hessian_norm]
+        numbers += [row.sd for row in self.rows if row.sd is not None]
         told = (self.mdp, [f"{x:.8g}" for x in numbers], self.settings)
         return hashlib.sha256(repr(told).encode()).hexdigest()[:8]
 
@@ -155,16 +156,23 @@ def verify(
     theta = np.zeros((S, A))
     here = exact.evaluate(mdp, theta)
     rounding = ROUNDING * float(np.abs(here.Q).max()) / (1 - float(mdp.gamma))
-    norm = spectral_norm(here)
-    norm = norm if norm > rounding else 0.0
+    norm = spectral_norm(here, rounding)
     step_size = settings.step_size or (RELATIVE_STEP / norm if norm > 0 else 1.0)
     streams = np.random.SeedSequence(settings.seed).spawn(len(settings.estimators))
     laws: dict[str, dict[str, _Law]] = {}
     for name, stream in zip(settings.estimators, streams, strict=True):
         progress(name)
         laws[name] = _estimator_laws(mdp, here, name, step_size, settings, stream)
+    # K steps multiply the rounding error of ∇J by up to ‖I + α∇²J‖ each.
+    floors = {"meta-gradient": rounding * (1 + step_size * norm) ** settings.num_steps}
     rows = [
-        _row(quantity, name, {n: law[quantity] for n, law in laws.items()}, settings, rounding)
+        _row(
+            quantity,
+            name,
+            {n: law[quantity] for n, law in laws.items()},
+            settings,
+            floors.get(quantity, rounding),
+        )
         for quantity in next(iter(laws.values()))
         for name in laws
     ]
@@ -183,16 +191,22 @@ def verify(
     )
 
 
-def spectral_norm(evaluation: exact.Evaluation) -> float:
-    """‖∇²J‖ from Hessian-vector products (Lanczos), or directly where S·A is small."""
+def spectral_norm(evaluation: exact.Evaluation, rounding: float = 0.0) -> float:
+    """‖∇²J‖ from Hessian-vector products (Lanczos), or directly where S·A is small.
+
+    A norm of at most `rounding` is a zero: Lanczos would look for directions in noise.
+    """
     shape = evaluation.gradient.shape
     size = int(np.prod(shape))
     if size <= 50:
-        return float(np.linalg.norm(evaluation.hessian.reshape(size, size), 2))
+        norm = float(np.linalg.norm(evaluation.hessian.reshape(size, size), 2))
+        return norm if norm > rounding else 0.0
     operator = spla.LinearOperator(
         (size, size), matvec=lambda v: evaluation.hvp(v.reshape(shape)).ravel(), dtype=float
     )
     start = evaluation.gradient.ravel() + 1e-3 * np.cos(np.arange(size))
+    if _norm(operator.matvec(start)) <= rounding * _norm(start):
+        return 0.0
     values = spla.eigsh(operator, k=1, which="LM", v0=start, tol=1e-9, return_eigenvectors=False)
     return float(np.abs(values).max())
 

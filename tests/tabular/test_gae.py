@@ -165,79 +165,6 @@ def test_the_reference_update_at_lambda_one_is_the_slope_of_an_objective():
     assert slope == pytest.approx(np.sum(reference.gradient * u), rel=1e-8)
 
 
-BATCHES = {
-    "lambda": ((), (3,), (), (), ()),
-    "gamma": ((), (), (3,), (), ()),
-    "theta": ((3,), (), (), (), ()),
-    "baseline": ((), (), (), (3,), ()),
-    "reward": ((), (), (), (), (3,)),
-    "lambda and gamma": ((), (3,), (3,), (), ()),
-    "lambda by gamma": ((), (2, 1), (3,), (), ()),
-    "lambda by theta": ((3,), (2, 1), (), (), ()),
-    "all": ((3,), (2, 1), (2, 3), (3,), (2, 1)),
-}
-
-
-@pytest.mark.parametrize("representation", REPRESENTATIONS)
-@pytest.mark.parametrize("horizon", HORIZONS)
-@pytest.mark.parametrize("kind", BATCHES)
-def test_a_batch_is_its_members(kind, horizon, representation):
-    of_theta, of_lambda, of_gamma, of_baseline, of_reward = BATCHES[kind]
-    rng = np.random.default_rng(8)
-    size = (4, 3)
-    single = REPRESENTATIONS[representation](random_mdp(rng, size))
-    theta, rewards = rng.normal(size=(*of_theta, *size)), rng.normal(size=(*of_reward, *size))
-    gae_lambda, gamma = rng.random(of_lambda), 0.95 * rng.random(of_gamma)
-    baseline, u = rng.normal(size=(*of_baseline, 4)), rng.normal(size=size)
-    batch = np.broadcast_shapes(*BATCHES[kind])
-    field = UpdateField(
-        single.with_gamma(gamma).with_reward(rewards),
-        theta,
-        gae_lambda=gae_lambda,
-        baseline=baseline,
-        horizon=horizon,
-    )
-
-    def member(x, i, dims=0):
-        full = np.broadcast_to(x, (*batch, *np.shape(x)[np.ndim(x) - dims :]))
-        return full[i]
-
-    for i in np.ndindex(batch):
-        mdp = single.with_gamma(member(gamma, i)).with_reward(member(rewards, i, 2))
-        alone = UpdateField(
-            mdp,
-            member(theta, i, 2),
-            gae_lambda=member(gae_lambda, i),
-            baseline=member(baseline, i, 1),
-            horizon=horizon,
-        )
-        for name in ("gradient", "table"):
-            assert_close(getattr(field, name)[i], getattr(alone, name), SAME, what=name)
-        assert_close(field.vjp(u)[i], alone.vjp(u), SAME, what="Gᵀu")
-        assert_close(field.cross_gamma()[i], alone.cross_gamma(), SAME, what="γ")
-        assert_close(field.cross_lambda()[i], alone.cross_lambda(), SAME, what="λ")
-        # It does not depend on the rewards, and need not repeat over their batch.
-        cross = np.broadcast_to(field.cross_reward(u), (*batch, *size))
-        assert_close(cross[i], alone.cross_reward(u), SAME, what="φ")
-
-
-@pytest.mark.parametrize("horizon", HORIZONS)
-@pytest.mark.parametrize("gae_lambda", LAMBDAS)
-def test_a_batch_of_mdps_is_its_members(horizon, gae_lambda):
-    rng = np.random.default_rng(8)
-    members = [random_mdp(rng, (3, 2)) for _ in range(3)]
-    theta, u, baseline = rng.normal(size=(3, 2)), rng.normal(size=(3, 2)), rng.normal(size=3)
-    options = {"gae_lambda": gae_lambda, "baseline": baseline, "horizon": horizon}
-    field = UpdateField(TabularMDP.stack(members), theta, **options)
-    for i, mdp in enumerate(members):
-        alone = UpdateField(mdp, theta, **options)
-        assert_close(field.gradient[i], alone.gradient, SAME)
-        assert_close(field.vjp(u)[i], alone.vjp(u), SAME)
-        assert_close(field.cross_reward(u)[i], alone.cross_reward(u), SAME)
-        assert_close(field.cross_gamma()[i], alone.cross_gamma(), SAME)
-        assert_close(field.cross_lambda()[i], alone.cross_lambda(), SAME)
-
-
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("horizon", HORIZONS)
 def test_lambda_one_is_the_exact_engine_with_terminal_baseline(size, horizon):
@@ -314,29 +241,3 @@ def test_baseline_defaults_to_zero():
     absent = UpdateField(mdp, theta, gae_lambda=0.6, horizon=4)
     zero = UpdateField(mdp, theta, **options | {"baseline": np.zeros(4)})
     np.testing.assert_array_equal(absent.vjp(u), zero.vjp(u))
-
-
-@pytest.mark.parametrize(
-    ("changes", "error", "message"),
-    [
-        ({"gae_lambda": 1.5}, ValueError, r"gae_lambda must lie in \[0, 1\], received 1.5"),
-        ({"gae_lambda": [0.5, -1e-9]}, ValueError, r"gae_lambda must lie in \[0, 1\]"),
-        ({"baseline": np.zeros(4)}, ValueError, r"baseline must have shape \(..., 3\)"),
-        ({"baseline": [0, 0, np.nan]}, ValueError, "baseline must be finite"),
-        ({"horizon": 0}, ValueError, "horizon must be at least 1, received 0"),
-        ({"horizon": 2.5}, TypeError, "horizon must be an integer, received 2.5"),
-        ({"theta": np.zeros((2, 3))}, ValueError, r"theta must have shape \(..., 3, 2\)"),
-    ],
-)
-def test_bad_arguments_are_named(changes, error, message):
-    mdp = random_mdp(np.random.default_rng(0), (3, 2))
-    arguments = {"theta": np.zeros((3, 2))} | changes
-    with pytest.raises(error, match=message):
-        UpdateField(mdp, arguments.pop("theta"), **arguments)
-
-
-@pytest.mark.parametrize("method", ["vjp", "cross_reward"])
-def test_directions_of_a_wrong_shape_are_refused(method):
-    mdp = random_mdp(np.random.default_rng(0), (3, 2))
-    with pytest.raises(ValueError, match=r"u must have shape \(..., 3, 2\), received \(2, 3\)"):
-        getattr(UpdateField(mdp, np.zeros((3, 2))), method)(np.zeros((2, 3)))
