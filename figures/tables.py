@@ -50,7 +50,9 @@ def _cells(row: Row, *, first: bool) -> list[str]:
         compositional = f"{_percent(row.compositional, row.truth)} ± {spread}"
     beaten = "–"
     if row.beaten_by is not None:
-        start = "any" if row.beaten_from is None or row.beaten_from <= 1 else _count(row.beaten_from)
+        start = (
+            "any" if row.beaten_from is None or row.beaten_from <= 1 else _count(row.beaten_from)
+        )
         beaten = f"{start} by {row.beaten_by}"
     return [
         f"{row.quantity}  {row.truth:.3g}" if first else "",

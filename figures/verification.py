@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from figures.palette import ESTIMATOR_LOOKS
-from theory.verification import Report, Row
+from theory.verification import CHECK_ESTIMATES, Report, Row
 
 TITLES = {
     "gradient": "Gradient ∇J",
@@ -47,7 +47,8 @@ def draw(report: Report) -> Any:
     figure.suptitle(
         f"{report.mdp}: {report.num_states} states, {report.num_actions} actions, "
         f"γ = {report.gamma:g}, T = {report.settings['horizon']}, "
-        f"α = {report.step_size:.3g}, V_b {report.settings['baseline']}",
+        f"α = {report.step_size:.3g}, V_b {report.settings['baseline']}. Lines: exact. "
+        f"Dots: {CHECK_ESTIMATES} simulated estimates. Ticks at the right edge: bias.",
         fontsize=10,
         parse_math=False,
     )

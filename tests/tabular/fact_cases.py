@@ -7,8 +7,13 @@ from tests.tabular.reference import random_mdp
 from tests.tabular.surrogates import Tables, plain_policy
 from tests.tabular.tolerances import Tolerance
 
+#: Both sides are sums of about the same products; `scale` = the size of terms that cancel.
+SAME_SUMS = Tolerance(rtol=1e-13, atol=1e-14)
 
-def _paper():
+HORIZONS = [1, 2, 5, 20]
+
+
+def paper_mdp():
     """S = 20, A = 5, nearly certain transitions, rewards in [0, 1], start in state 0."""
     return TabularMDP.random(20, 5, gamma=0.8, rng=np.random.default_rng(0))
 
@@ -22,8 +27,8 @@ def _by_successor():
 MDPS = {
     "general": lambda: random_mdp(np.random.default_rng(2), (5, 3), 0.9),
     "by successor": _by_successor,
-    "paper": _paper,
-    "sparse paper": lambda: _paper().sparse(),
+    "paper": paper_mdp,
+    "sparse paper": lambda: paper_mdp().sparse(),
     "one state": lambda: random_mdp(np.random.default_rng(3), (1, 3), 0.9),
     "high discount": lambda: random_mdp(np.random.default_rng(4), (4, 2), 0.99),
 }

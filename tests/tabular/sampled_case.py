@@ -4,7 +4,7 @@ import numpy as np
 
 from tabular.estimators import Estimate
 from tests.tabular.reference import random_mdp
-from tests.tabular.surrogates import Sample, Setting, Surrogate, arbitrary_sample, as_trajectories
+from tests.tabular.surrogates import Setting, Surrogate, arbitrary_sample, as_trajectories
 
 #: λ of the sampled cases.
 LAMBDAS = [0.0, 0.6, 1.0]

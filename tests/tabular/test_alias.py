@@ -153,6 +153,16 @@ def test_a_draw_stays_in_its_row_up_to_the_ends_of_the_unit_interval(slots):
     np.testing.assert_array_equal(bucket % slots, np.tile([0, slots - 1], 3))
 
 
+@pytest.mark.parametrize("slots", [2, 4, 8, 64])
+def test_uniforms_on_a_boundary_draw_nothing_impossible(slots):
+    """At k/K the scaled number is exactly zero, and so is the threshold of what cannot be."""
+    table = alias_table(np.eye(slots))
+    rows = np.repeat(np.arange(slots), slots)
+    bucket, keep = table.draw(rows, np.tile(np.arange(slots) / slots, slots))
+    drawn = np.where(keep, table.outcome[bucket], table.alias[bucket])
+    np.testing.assert_array_equal(drawn, rows)
+
+
 def test_a_uniform_grid_draws_every_outcome_in_proportion():
     """`draw` uses one number for bucket and threshold: a fine grid recovers p to its spacing."""
     row = np.array([0.05, 0.0, 0.3, 0.125, 0.525])

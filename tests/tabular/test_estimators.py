@@ -2,20 +2,19 @@
 
 import itertools
 
+import autograd.numpy as anp
 import numpy as np
 import pytest
+from autograd import elementwise_grad, grad
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabular import TabularMDP, estimators
 from tabular.estimators import Estimate
-from tabular.registry import ESTIMATORS as REGISTRY
-from tabular.registry import find_estimator
 from tests.tabular.reference import random_mdp
+from tests.tabular.sampled_case import LAMBDAS, Case
 from tests.tabular.surrogates import (
     DERIVATIVE,
     ESTIMATORS,
-    NOTHING,
     Sample,
     Setting,
     Surrogate,
@@ -28,7 +27,6 @@ from tests.tabular.tolerances import SAME, assert_close
 
 #: (S, A, T, N)
 SIZES = [(1, 1, 3, 2), (1, 3, 1, 4), (2, 2, 2, 1), (3, 1, 4, 3), (3, 2, 5, 4), (4, 3, 6, 7)]
-LAMBDAS = [0.0, 0.6, 1.0]
 BASELINES = ["none", "zero", "random"]
 
 every_estimator = pytest.mark.parametrize("estimator", ESTIMATORS)
@@ -85,9 +83,6 @@ def test_no_discount_keeps_the_first_step_only(estimator, gae_lambda):
 @pytest.mark.parametrize("size", SIZES)
 def test_dice_is_the_original_objective_differentiated_twice(size):
     """Abel summation: loaded_dice at V_b = 0, λ = 1 is Σ γ^t r_t (Π_{k<=t} π/π_old − 1)."""
-    from autograd import elementwise_grad, grad
-    from autograd import numpy as anp
-
     case = Case(size)
     tiled = np.broadcast_to(case.theta, (size[3], *case.theta.shape)).copy()
     slope = elementwise_grad(lambda x: original_dice(x, case.theta, case.sample, case.mdp.gamma))

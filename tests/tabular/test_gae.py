@@ -9,11 +9,11 @@ from autograd import grad
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabular import TabularMDP, exact
+from tabular import exact
 from tabular.gae import UpdateField, cross_lambda
 from tests.tabular.reference import random_mdp
 from tests.tabular.surrogates import DERIVATIVE, Tables, quietly
-from tests.tabular.tolerances import SAME, Tolerance, assert_close
+from tests.tabular.tolerances import Tolerance, assert_close
 
 SIZES = [(1, 1), (1, 3), (2, 2), (3, 1), (4, 3)]
 HORIZONS = [1, 4, None]

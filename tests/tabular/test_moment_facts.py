@@ -5,20 +5,14 @@ F(s) is diag π − π πᵀ; ε = V_b − V^π. Both sides of each identity are
 is tested against its own independent reference elsewhere.
 """
 
-import autograd.numpy as anp
 import numpy as np
 import pytest
-from autograd import jacobian
 
-from tabular import TabularMDP, exact, moments
-from tests.tabular.reference import random_mdp
-from tests.tabular.surrogates import ESTIMATORS, NOTHING, Tables, plain_policy
-from tests.tabular.tolerances import Tolerance, assert_close
+from tabular import exact, moments
+from tests.tabular.fact_cases import HORIZONS, MDPS, SAME_SUMS, kernel, paper_mdp, size, state_laws
+from tests.tabular.surrogates import ESTIMATORS, NOTHING, plain_policy
+from tests.tabular.tolerances import assert_close
 
-#: Both sides are sums of about the same products; `scale` = the size of terms that cancel.
-SAME_SUMS = Tolerance(rtol=1e-13, atol=1e-14)
-
-HORIZONS = [1, 2, 5, 20]
 LAMBDAS = [0.0, 0.6, 0.95, 1.0]
 
 
@@ -44,9 +38,6 @@ def fisher_blocks(weights, theta):
     return np.einsum("sz,s,sab->sazb", np.eye(len(pi)), weights, blocks)
 
 
-# --- ad -----------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("gae_lambda", LAMBDAS)
 @pytest.mark.parametrize("horizon", [*HORIZONS, None])
 def test_with_the_true_value_as_baseline_the_ad_hessian_vanishes(mdp, theta, horizon, gae_lambda):
@@ -67,7 +58,7 @@ def test_without_a_baseline_the_ad_hessian_is_minus_value_times_fisher(mdp, thet
 
 
 def test_without_a_baseline_and_with_positive_rewards_the_ad_hessian_only_damps():
-    mdp = _paper()
+    mdp = paper_mdp()
     H = moments.expected_hessian(mdp, np.zeros((20, 5)), "ad", horizon=20).reshape(100, 100)
     assert np.linalg.eigvalsh(H).max() < 1e-14
     assert np.linalg.norm(H) > 5 * np.linalg.norm(exact.hessian(mdp, np.zeros((20, 5))))
@@ -113,9 +104,6 @@ def test_noise_of_mean_zero_leaves_the_ad_hessian_at_zero(mdp, theta, noise, gae
         both.append(moments.expected_hessian(mdp, theta, "ad", horizon=5, **options))
     assert_close(both[0] + both[1], np.zeros(both[0].shape), NOTHING, scale=2 * size(mdp))
     assert np.max(np.abs(both[0])) > 0.01
-
-
-# --- gradients, lvc, loaded_dice and dice -------------------------------------------------------
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
@@ -195,6 +183,3 @@ def test_a_wrong_baseline_biases_gradients_below_lambda_one_at_any_horizon(
         assert_close(mean, truth, SAME_SUMS, scale=size(mdp))
     else:
         assert np.linalg.norm(mean - truth) > 1e-3 * np.linalg.norm(truth)
-
-
-# --- truncation ---------------------------------------------------------------------------------

@@ -1,5 +1,26 @@
 """What stopping at T and bootstrapping with V_b costs: γ^T times what is left out."""
 
+import autograd.numpy as anp
+import numpy as np
+import pytest
+from autograd import jacobian
+
+from tabular import exact, moments
+from tests.tabular.fact_cases import (
+    HORIZONS,
+    MDPS,
+    SAME_SUMS,
+    paper_mdp,
+    restarted,
+    size,
+    state_laws,
+)
+from tests.tabular.reference import random_mdp
+from tests.tabular.surrogates import ESTIMATORS, Tables
+from tests.tabular.tolerances import assert_close
+
+LAMBDAS = [0.0, 0.6, 0.95, 1.0]
+
 
 @pytest.fixture(params=MDPS)
 def mdp(request):
@@ -74,7 +95,7 @@ def test_truncation_bias_of_the_lvc_hessian(mdp, theta, horizon):
 
 def test_bootstrapping_with_the_true_value_does_not_remove_truncation_bias():
     """In the paper's setting, T = 20 and γ = 0.8, it is no smaller than with V_b = 0."""
-    mdp, theta = _paper(), np.zeros((20, 5))
+    mdp, theta = paper_mdp(), np.zeros((20, 5))
     truth = exact.gradient(mdp, theta)
     errors = [
         np.linalg.norm(truth - moments.expected_gradient(mdp, theta, "ad", horizon=20, baseline=b))
