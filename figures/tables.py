@@ -45,7 +45,7 @@ def verification_table(report: Report) -> Table:
 
 def _cells(row: Row, *, first: bool) -> list[str]:
     compositional = "–"
-    if row.compositional is not None and row.compositional_se is not None:
+    if row.truth > 0 and row.compositional is not None:
         spread = _percent(row.compositional_se, row.truth)
         compositional = f"{_percent(row.compositional, row.truth)} ± {spread}"
     beaten = "–"

@@ -61,7 +61,7 @@ class Evaluation:
         batch = np.broadcast_shapes(theta.shape[:-2], self.gamma.shape)
         policy = _broadcast(softmax(theta), (*batch, *shape))
         self.chain = Chain(mdp.transitions, policy, horizon)
-        self._discounted = Discounted(self.chain, self.gamma)
+        self.discounted = Discounted(self.chain, self.gamma)
         self.pi = policy[..., None, :, :]
         self._terminal = (
             None
@@ -92,7 +92,7 @@ class Evaluation:
     @cached_property
     def V(self) -> Array:
         """V_t(s), (..., H, S)."""
-        return self._discounted.evaluate(np.vecdot(self.pi, self._reward))
+        return self.discounted.evaluate(np.vecdot(self.pi, self._reward))
 
     @cached_property
     def Q(self) -> Array:
@@ -107,7 +107,7 @@ class Evaluation:
     @cached_property
     def occupancy(self) -> Array:
         """γ^t P(s_t = s), (..., H, S); over an infinite horizon, its sum over t."""
-        return self._discounted.visit(self.chain.start(self._mdp.initial))
+        return self.discounted.visit(self.chain.start(self._mdp.initial))
 
     @cached_property
     def _d(self) -> Array:
@@ -135,7 +135,7 @@ class Evaluation:
     def _tangent(self, v: Array) -> tuple[Array, Array, Array, Array]:
         """(dπ, dV, dQ, dd) along v (..., 1, S, A)."""
         dpi = self.pi * center(self.pi, v)
-        dV = self._discounted.evaluate(np.vecdot(dpi, self.Q))
+        dV = self.discounted.evaluate(np.vecdot(dpi, self.Q))
         dQ = self._discount(self.chain.expect_next(dV))
         dd = self._visit_change(self._d * dpi)
         return dpi, dV, dQ, dd
@@ -143,7 +143,7 @@ class Evaluation:
     def _visit_change(self, c: Array) -> Array:
         """visit(γ Pᵀ c) as (..., H, S, 1)."""
         source = self.gamma[..., None, None] * self.chain.push_next(c)
-        return self._discounted.visit(source)[..., None]
+        return self.discounted.visit(source)[..., None]
 
     def hvp_parts(self, v: Any) -> dict[str, Array]:
         """`local`, `cross` and `cross_transposed` parts of ∇²J v, each (..., S, A).
@@ -184,7 +184,7 @@ class Evaluation:
 
     def _hessian_factors(self) -> tuple[Array, Array, Array]:
         pi, A, d = self.pi[..., 0, :, :], self.advantage[..., 0, :, :], self.occupancy[..., 0, :]
-        M = self._discounted.inverse
+        M = self.discounted.inverse
         factor = cross_factor(d, pi, M, self.chain.times(M), self.gamma)
         return local_blocks(d, pi, A), factor, self._w[..., 0, :, :]
 
@@ -207,7 +207,7 @@ class Evaluation:
         pi_u, V_u, Q_u, d_u = self._tangent(u)
         pi_v, V_v, Q_v, d_v = self._tangent(v)
         pi_uv = project(pi, pi_u * center(pi, v))
-        V_uv = self._discounted.evaluate((pi_uv * self.Q + pi_u * Q_v + pi_v * Q_u).sum(axis=-1))
+        V_uv = self.discounted.evaluate((pi_uv * self.Q + pi_u * Q_v + pi_v * Q_u).sum(axis=-1))
         Q_uv = self._discount(self.chain.expect_next(V_uv))
         d_uv = self._visit_change(d * pi_uv + d_u * pi_v + d_v * pi_u)
         A_u, A_v, A_uv = (Q_u - V_u[..., None], Q_v - V_v[..., None], Q_uv - V_uv[..., None])
@@ -227,9 +227,9 @@ class Evaluation:
         next_value = self.chain.expect_next(self.V)
         if self._terminal is not None:
             next_value = self._with_terminal(next_value, self._terminal)
-        dV = self._discounted.evaluate(np.vecdot(pi, next_value))
+        dV = self.discounted.evaluate(np.vecdot(pi, next_value))
         dQ = next_value + self._discount(self.chain.expect_next(dV))
-        dd = self._discounted.visit(self.chain.push_next(d * pi))[..., None]
+        dd = self.discounted.visit(self.chain.push_next(d * pi))[..., None]
         return self._over_time(pi * (dd * self.advantage + d * (dQ - dV[..., None])))
 
     def cross_lambda(self) -> Array:

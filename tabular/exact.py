@@ -6,7 +6,8 @@ constant table `terminal_value` (..., S), zero if None. Several quantities of on
 share a factorisation through `evaluate`; formulas and sources are in `tabular.evaluation`.
 
 All raise ValueError or TypeError if θ, a direction, the horizon or the terminal table has a
-wrong shape or is not finite. ∂_λ of an actor-critic update is in `tabular.gae`.
+wrong shape or is not finite. `cross_lambda`, which belongs to an actor-critic update with a
+baseline V_b, takes `gae_lambda` and `baseline` instead of a terminal table.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 from typing import Any
 
 from tabular.evaluation import Evaluation
+from tabular.gae import cross_lambda
 from tabular.mdp import TabularMDP
 from tabular.transitions import Array
 
@@ -22,6 +24,7 @@ __all__ = [
     "action_value",
     "advantage",
     "cross_gamma",
+    "cross_lambda",
     "cross_reward",
     "evaluate",
     "gradient",

@@ -26,8 +26,9 @@ from typing import Any
 
 import numpy as np
 
-from tabular import _checks, exact
+from tabular import _checks
 from tabular.chain import Discounted
+from tabular.evaluation import Evaluation
 from tabular.mdp import TabularMDP
 from tabular.policy import center, project
 from tabular.transitions import Array
@@ -69,13 +70,13 @@ class UpdateField:
         batch = np.broadcast_shapes(self.baseline.shape[:-1], self.gae_lambda.shape)
         theta = _checks.table(theta, "theta", (mdp.num_states, mdp.num_actions))
         batch = np.broadcast_shapes(batch, theta.shape[:-2])
-        self._evaluation = exact.evaluate(
+        self._evaluation = Evaluation(
             mdp, np.broadcast_to(theta, (*batch, *theta.shape[-2:])), horizon=horizon
         )
         self.chain, self.pi = self._evaluation.chain, self._evaluation.pi
         self.gamma = self._evaluation.gamma
         self.kappa = self.gamma * self.gae_lambda
-        self._gamma_equation = Discounted(self.chain, self.gamma)
+        self._gamma_equation = self._evaluation.discounted
         self._kappa_equation = (
             self._gamma_equation
             if np.array_equal(self.kappa, self.gamma)

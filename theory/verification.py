@@ -337,7 +337,7 @@ def _row(
     beaten_by, beaten_from = _crossover(name, laws, rounding)
     z = None
     scales = quantity != "meta-gradient" or settings.num_steps == 1 or count == n
-    if law.along is not None and law.along > rounding**2 and scales:
+    if law.along is not None and law.along > rounding**2 and scales and size(law.truth) > 0:
         along = ((law.samples - law.mean) * _unit(law.truth)).sum(axis=(-2, -1))
         z = float(along.mean() / np.sqrt(law.along / (count * len(along))))
     errors = ((law.samples - law.truth) ** 2).reshape(len(law.samples), -1).sum(axis=1)

@@ -228,7 +228,7 @@ def test_a_large_sparse_mdp_never_becomes_dense(monkeypatch, name):
     # 12 bytes store a nonzero of CSR; 60 Krylov vectors of 8 S bytes come to 30 more.
     assert peak < 150 * mdp.P.nnz < 0.05 * 8 * num_states**2
     if solver == "splu":
-        factors = evaluation._discounted._resolvent._lu
+        factors = evaluation.discounted._resolvent._lu
         # SuperLU's own memory is not traced: its fill is bounded instead.
         assert factors.nnz < 10 * evaluation.chain.P_pi.nnz
     assert np.all(np.isfinite(gradient))
