@@ -42,6 +42,14 @@ def table(value: Any, name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
     return array
 
 
+def logits(value: Any, shape: tuple[int, int]) -> NDArray[np.float64]:
+    """Return θ as an array of shape (..., S, A) with at least one policy."""
+    array = table(value, "theta", shape)
+    if not array.size:
+        raise ValueError(f"theta must hold at least one policy, received shape {array.shape}")
+    return array
+
+
 def unit_interval(value: Any, name: str) -> NDArray[np.float64]:
     """Return `value` as an array after checking 0 <= value <= 1."""
     array = finite_array(value, name)

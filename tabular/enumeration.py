@@ -38,7 +38,7 @@ def enumerate_trajectories(
         raise ValueError(
             f"enumeration needs one MDP, received a batch {mdp.batch_shape or mdp.R.shape[:-2]}"
         )
-    theta = _checks.table(theta, "theta", (mdp.num_states, mdp.num_actions))
+    theta = _checks.logits(theta, (mdp.num_states, mdp.num_actions))
     if theta.ndim != 2:
         raise ValueError(f"enumeration needs one table of logits, received shape {theta.shape}")
     policy = softmax(theta)

@@ -74,7 +74,7 @@ class Estimate:
         shape = (mdp.num_states, mdp.num_actions)
         self._kind = find_estimator(estimator)
         batch = trajectories.batch_shape
-        policy = softmax(_checks.table(theta, "theta", shape))
+        policy = softmax(_checks.logits(theta, shape))
         self.pi = np.broadcast_to(policy, (*batch, *shape))
         baseline, gae_lambda = self._kind.advantage_inputs(shape[0], baseline, gae_lambda)
         baseline = _checks.table(baseline, "baseline", shape[:1])

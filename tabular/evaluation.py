@@ -51,7 +51,7 @@ class Evaluation:
         terminal_value: Any = None,
     ) -> None:
         shape = (mdp.num_states, mdp.num_actions)
-        theta = _checks.table(theta, "theta", shape)
+        theta = _checks.logits(theta, shape)
         if horizon is not None:
             horizon = _checks.positive_integer(horizon, "horizon")
         elif terminal_value is not None:

@@ -68,7 +68,7 @@ class UpdateField:
         self.baseline = _checks.table(baseline, "baseline", (mdp.num_states,))
         self.gae_lambda = _checks.unit_interval(gae_lambda, "gae_lambda")
         batch = np.broadcast_shapes(self.baseline.shape[:-1], self.gae_lambda.shape)
-        theta = _checks.table(theta, "theta", (mdp.num_states, mdp.num_actions))
+        theta = _checks.logits(theta, (mdp.num_states, mdp.num_actions))
         batch = np.broadcast_shapes(batch, theta.shape[:-2])
         self._evaluation = Evaluation(
             mdp, np.broadcast_to(theta, (*batch, *theta.shape[-2:])), horizon=horizon

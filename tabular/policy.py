@@ -17,7 +17,8 @@ from tabular.transitions import Array
 
 def softmax(theta: Array) -> Array:
     """π (..., S, A) of logits θ (..., S, A); safe for logits of any finite size."""
-    shifted = np.exp(theta - theta.max(axis=-1, keepdims=True))
+    with np.errstate(over="ignore", under="ignore"):  # a difference of −∞ is a probability of zero
+        shifted = np.exp(theta - theta.max(axis=-1, keepdims=True))
     return shifted / shifted.sum(axis=-1, keepdims=True)
 
 

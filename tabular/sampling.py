@@ -78,7 +78,7 @@ def sample(
     """
     horizon = _checks.positive_integer(horizon, "horizon")
     num = _checks.positive_integer(num_trajectories, "num_trajectories")
-    theta = _checks.table(theta, "theta", (mdp.num_states, mdp.num_actions))
+    theta = _checks.logits(theta, (mdp.num_states, mdp.num_actions))
     if mdp.batch_shape:
         raise ValueError(f"sampling needs one MDP, received a batch of shape {mdp.batch_shape}")
     if not isinstance(rng, np.random.Generator):

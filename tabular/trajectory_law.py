@@ -37,7 +37,7 @@ class TrajectoryLaw:
         self, mdp: TabularMDP, theta: Any, *, horizon: int, baseline: Any, gae_lambda: Any
     ) -> None:
         shape = (mdp.num_states, mdp.num_actions)
-        theta = _checks.table(theta, "theta", shape)
+        theta = _checks.logits(theta, shape)
         baseline = _checks.table(baseline, "baseline", shape[:1])
         gae_lambda = _checks.unit_interval(gae_lambda, "gae_lambda")
         for name, array, dims in (

@@ -156,6 +156,11 @@ BAD_ARGUMENTS = {
         ValueError,
         r"terminal_value must have shape \(\.\.\., 3\), received \(2,\)",
     ),
+    "no policies": (
+        {"theta": np.zeros((0, 3, 2))},
+        ValueError,
+        r"theta must hold at least one policy, received shape \(0, 3, 2\)",
+    ),
     "terminal NaN": (
         {"horizon": 2, "terminal_value": [0, np.nan, 0]},
         ValueError,
