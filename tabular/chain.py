@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from tabular.resolvent import Resolvent, over_batch, resolvent
+from tabular.resolvent import Resolvent, SparseResolvent, over_batch, resolvent
 from tabular.transitions import Array, Transitions
 
 
@@ -109,10 +109,9 @@ class Discounted:
     @property
     def inverse(self) -> Array:
         """M = (I − γ P_π)⁻¹ over the infinite horizon, (..., S, S)."""
-        chain = self._chain
-        if isinstance(chain.P_pi, np.ndarray):
+        if not isinstance(self._resolvent, SparseResolvent):
             return self._resolvent.inverse
-        *batch, size, _ = chain.pi.shape
+        *batch, size, _ = self._chain.pi.shape
         columns = np.eye(size).reshape(size, *(1 for _ in batch), 1, size)
         return np.moveaxis(self.evaluate(columns)[..., 0, :], 0, -1)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import prod
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -32,27 +32,14 @@ DIRECT_WORK = 2e10
 KRYLOV_TOLERANCE = 1e-12
 
 
-class Resolvent(Protocol):
-    """Solves (I − γ P_π) x = b, or (I − γ P_π)ᵀ x = b; where P_π is dense, also its inverse."""
-
-    def solve(self, b: Array, *, transposed: bool = False) -> Array:
-        """Return x for b, both (..., S)."""
-        ...
-
-    @property
-    def inverse(self) -> Array:
-        """(I − γ P_π)⁻¹ as a table (..., S, S)."""
-        ...
-
-
 def resolvent(P_pi: Any, gamma: Array | float) -> Resolvent:
     """Choose a representation for P_π (..., S, S) or a CSR matrix; γ broadcasts over the batch."""
     if sp.issparse(P_pi):
-        return _Sparse(P_pi, gamma)
+        return SparseResolvent(P_pi, gamma)
     matrix = -np.asarray(gamma)[..., None, None] * P_pi
     diagonal = np.einsum("...ii->...i", matrix)  # a view, whatever the memory layout
     diagonal += 1.0
-    return _Inverse(matrix) if matrix.shape[-1] <= INVERSE_UP_TO else _LU(matrix)
+    return InverseResolvent(matrix) if matrix.shape[-1] <= INVERSE_UP_TO else LUResolvent(matrix)
 
 
 def over_batch(solve: Callable[[Array], Array], x: Array, batch: tuple[int, ...]) -> Array:
@@ -110,16 +97,19 @@ def _gauss_jordan(matrix: Array) -> Array:
     return np.moveaxis(table, -1, 0)
 
 
-class _Inverse:
+class InverseResolvent:
+    """The inverse itself, (..., S, S)."""
+
     def __init__(self, matrix: Array) -> None:
         side_by_side = prod(matrix.shape[:-2]) >= SIDE_BY_SIDE
-        self.inverse = (
+        self.inverse: Array = (
             invert_dominant(matrix.reshape(-1, *matrix.shape[-2:])).reshape(matrix.shape)
             if side_by_side
             else np.linalg.inv(matrix)
         )
 
     def solve(self, b: Array, *, transposed: bool = False) -> Array:
+        """Return x with (I − γ P_π) x = b, or its transpose, for b (..., S)."""
         inverse = self.inverse
         if inverse.ndim == 2:
             return b @ (inverse if transposed else inverse.T)
@@ -127,7 +117,7 @@ class _Inverse:
         return np.matmul(factor, b[..., None])[..., 0]
 
 
-class _LU:
+class LUResolvent:
     """LAPACK getrf of each matrix of the batch; getrs with either orientation."""
 
     def __init__(self, matrix: Array) -> None:
@@ -138,12 +128,14 @@ class _LU:
 
     @property
     def inverse(self) -> Array:
+        """(I − γ P_π)⁻¹, (..., S, S)."""
         size = len(self._factors[0][1])
         work = int(lapack.dgetri_lwork(size)[0])
         inverses = [lapack.dgetri(*factors, lwork=work)[0].T for factors in self._factors]
         return np.stack(inverses).reshape(*self._batch, size, size) if self._batch else inverses[0]
 
     def solve(self, b: Array, *, transposed: bool = False) -> Array:
+        """Return x with (I − γ P_π) x = b, or its transpose, for b (..., S)."""
         trans = 0 if transposed else 1
         if not self._batch:
             columns = b.reshape(-1, b.shape[-1]).T
@@ -158,7 +150,7 @@ class _LU:
         return over_batch(solve_each, b, self._batch)
 
 
-class _Sparse:
+class SparseResolvent:
     """Sparse LU or GMRES on one (block-diagonal) matrix; b is (..., n) with n its size."""
 
     def __init__(self, P_pi: Any, gamma: Array | float) -> None:
@@ -170,6 +162,7 @@ class _Sparse:
         self._lu = spla.splu(self._matrix.tocsc()) if _band_work(P_pi) < DIRECT_WORK else None
 
     def solve(self, b: Array, *, transposed: bool = False) -> Array:
+        """Return x with (I − γ P_π) x = b, or its transpose, for b (..., S)."""
         columns = b.reshape(-1, self._matrix.shape[0])
         if self._lu is None:
             out = np.stack([self._krylov(column, transposed) for column in columns])
@@ -198,3 +191,6 @@ def _band_work(P_pi: Any) -> float:
     coo = pattern.tocoo()
     width = np.abs(rank[coo.row] - rank[coo.col]).max(initial=0)
     return float(order.size) * float(width) ** 2
+
+
+Resolvent = InverseResolvent | LUResolvent | SparseResolvent
