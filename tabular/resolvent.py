@@ -101,12 +101,11 @@ class InverseResolvent:
     """The inverse itself, (..., S, S)."""
 
     def __init__(self, matrix: Array) -> None:
-        side_by_side = prod(matrix.shape[:-2]) >= SIDE_BY_SIDE
-        self.inverse: Array = (
-            invert_dominant(matrix.reshape(-1, *matrix.shape[-2:])).reshape(matrix.shape)
-            if side_by_side
-            else np.linalg.inv(matrix)
-        )
+        if prod(matrix.shape[:-2]) >= SIDE_BY_SIDE:
+            flat = invert_dominant(matrix.reshape(-1, *matrix.shape[-2:]))
+            self.inverse: Array = flat.reshape(matrix.shape)
+        else:
+            self.inverse = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
 
     def solve(self, b: Array, *, transposed: bool = False) -> Array:
         """Return x with (I − γ P_π) x = b, or its transpose, for b (..., S)."""
