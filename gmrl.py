@@ -28,6 +28,8 @@ app = typer.Typer(
 DEFAULT_MDPS = ("random", "FrozenLake8x8", "CliffWalking", "Taxi")
 #: |z| beyond which simulation and exact moments are said to disagree.
 DISAGREE = 5.0
+#: Exit code after Ctrl-C.
+INTERRUPTED = 130
 #: Columns of a table that goes to a file or a pipe: enough to cut no number short.
 FILE_WIDTH = 136
 
@@ -216,7 +218,9 @@ def main() -> None:
 
     try:
         with threadpool_limits(1):
-            app(sys.argv[1:] or ["--help"], standalone_mode=False)
+            code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        if code == INTERRUPTED:  # Typer turns a KeyboardInterrupt into a return value
+            raise KeyboardInterrupt
     except TyperException as error:
         fail(f"{error.format_message()} (see gmrl --help)")
     except OSError as error:
@@ -226,9 +230,9 @@ def main() -> None:
     except ArithmeticError:
         fail("a number is out of range; the step size or the rewards are too large or too small")
     except MemoryError as error:
-        fail(f"not enough memory ({error or 'N, T or the MDP is too large'})")
+        fail(f"not enough memory ({str(error) or 'N, T or the MDP is too large'})")
     except (KeyboardInterrupt, Abort):
-        fail("interrupted; what was finished is in the output folder", code=130)
+        fail("interrupted; what was finished is in the output folder", code=INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -138,7 +138,7 @@ def _samplings(quick: bool) -> Iterator[Case]:
     for trials, num in ((1, 50), (3, 10)) if quick else ((1, 100_000), (1000, 100)):
         yield Case(
             "sampling",
-            f"{trials} x {num} trajectories",
+            f"B = {trials}, N = {num}",
             partial(sampled_problem, trials, num),
             sides,
             () if quick else (Target(OURS, seconds=100e-9),),

@@ -39,12 +39,14 @@ def one_thread(modules: Iterable[str] = ()) -> Iterator[None]:
                 importlib.import_module(name)
         torch = sys.modules.get("torch")
         threads = torch.get_num_threads() if torch else 1
-        with threadpool_limits(1):
+        try:
+            with threadpool_limits(1):
+                if torch:
+                    torch.set_num_threads(1)
+                yield
+        finally:
             if torch:
-                torch.set_num_threads(1)
-            yield
-        if torch:
-            torch.set_num_threads(threads)
+                torch.set_num_threads(threads)
     finally:
         for key, value in before.items():
             if value is None:

@@ -113,7 +113,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Row:
-    """One side of one case, measured: seconds a unit of work.
+    """One side of one case, measured: processor seconds a unit of work, and the best wall time.
 
     `ratio` is this side's best time over ours, `error` its largest distance from our numbers
     relative to the largest of them; `met` is whether the target is, None without one.
@@ -125,6 +125,7 @@ class Row:
     unit: str
     seconds: float | None = None
     median: float | None = None
+    wall: float | None = None
     calls: int = 0
     cores: float | None = None
     ratio: float | None = None

@@ -10,7 +10,6 @@ four solutions, which is what one would write down first and shares no code with
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -119,7 +118,7 @@ def _ours(build: Any, graph: Graph) -> Prepared:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
         peak = fresh.submit(_peak_bytes, build).result()
     nonzeros = int(graph.mdp.P.nnz)
-    note = f"{peak / 2**20:.0f} MiB, {nonzeros:,} transitions"
+    note = f"{peak / 2**20:.0f} MiB, {peak / nonzeros:.0f} B a transition"
     details = {"states": graph.mdp.num_states, "transitions": nonzeros, "peak_bytes": peak}
     return Prepared(lambda: derivatives(graph), note=note, details=details)
 
@@ -144,6 +143,8 @@ def _resident(field: str) -> int:
     try:
         lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     except OSError:
+        import resource  # not on Windows
+
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     kilobytes = next(line.split()[1] for line in lines if line.startswith(field))
     return 1024 * int(kilobytes)

@@ -1,8 +1,9 @@
 """Time several functions in turns.
 
 Another process on the machine slows down whatever runs beside it. The functions therefore take
-turns, round by round and in alternating order, and the smallest time of each is compared: the cost
-of the computation itself. A fast function is called several times a round.
+turns, round by round and in alternating order; what is compared is processor time, which leaves
+out the waiting for a core, and of that the smallest. On one thread of a quiet machine it is the
+wall time. A fast function is called several times a round.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-#: A function slower than this (seconds) is timed once: its first call.
+#: A function that takes more seconds than this is timed once: its first call.
 PATIENCE = 10.0
 #: In a round every function but the slowest is called about as long as that one, up to this often.
 MOST_CALLS = 25
@@ -33,7 +34,9 @@ class Timing(NamedTuple):
     Attributes
     ----------
     best, median : float
-        Smallest and middle of the calls.
+        Smallest and middle of the calls' processor times.
+    wall : float
+        Smallest wall time.
     calls : int
         How many were timed.
     cores : float
@@ -42,6 +45,7 @@ class Timing(NamedTuple):
 
     best: float
     median: float
+    wall: float
     calls: int
     cores: float
 
@@ -59,11 +63,13 @@ def interleave(
     `first` holds the time of each one's first call: its warm-up, and its only call where that took
     longer than `PATIENCE`.
     """
-    rough = {name: first[name].wall for name in functions}
+    rough = {name: first[name].processor for name in functions}
     patient = [name for name in functions if rough[name] <= PATIENCE]
     samples = {name: [] if name in patient else [first[name]] for name in functions}
     slowest = max([0.02, *(rough[name] for name in patient)])
-    calls = {name: int(np.clip(slowest / rough[name], 1, MOST_CALLS)) for name in patient}
+    calls = {
+        name: int(np.clip(slowest / max(rough[name], 1e-6), 1, MOST_CALLS)) for name in patient
+    }
     started, enabled = time.perf_counter(), gc.isenabled()
     gc.collect()
     gc.disable()
@@ -89,4 +95,5 @@ def clock(function: Callable[[], Any]) -> tuple[Any, Clock]:
 def _summary(samples: list[Clock]) -> Timing:
     wall, processor = np.array(samples).T
     cores = float(processor.sum() / wall.sum())
-    return Timing(float(wall.min()), float(np.median(wall)), len(wall), cores)
+    best, median = float(processor.min()), float(np.median(processor))
+    return Timing(best, median, float(wall.min()), len(wall), cores)

@@ -27,8 +27,8 @@ def verification_table(report: Report) -> Table:
         title_justify="left",
         caption_justify="left",
     )
-    table.add_column("quantity  ‖truth‖", no_wrap=True)
-    table.add_column("estimator", no_wrap=True)
+    table.add_column("quantity  ‖truth‖")
+    table.add_column("estimator")
     for name in ("bias", "truncation", "Hessian", "compositional"):
         table.add_column(name, justify="right")
     table.add_column(f"sd, N = {settings['num_trajectories']}", justify="right")

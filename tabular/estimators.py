@@ -84,12 +84,14 @@ class Estimate:
         self._trajectories = trajectories
         states = trajectories.states
         trial = np.arange(self._trials).reshape(*batch, 1)
-        V = np.broadcast_to(baseline, (*batch, shape[0])).ravel().take(states + trial * shape[0])
+        rows = states + trial * shape[0]
+        V = np.broadcast_to(baseline, (*batch, shape[0])).ravel().take(rows)
         self._V_next = V[1:]
-        self._delta = trajectories.rewards + self._gamma * V[1:] - V[:-1]
-        self._x = states[:-1] * shape[1]
+        self._delta = self._gamma * V[1:]
+        self._delta += trajectories.rewards
+        self._delta -= V[:-1]
+        self._x = rows[:-1] * shape[1]
         self._x += trajectories.actions
-        self._x += trial * (shape[0] * shape[1])
         self._size = shape[0] * shape[1]
 
     @cached_property
@@ -136,14 +138,8 @@ class Estimate:
             v = _checks.table(v, "v", pi.shape[-2:])
             return curvature(self._kind, pi, C, center(pi, v))
         score, q = self._scores(v)
-        weights, weighted = self._weights, self._weights * q
-        past = np.cumsum(q, axis=0)
-        past -= q
-        past *= weights
-        tail = np.cumsum(weighted[::-1], axis=0)[::-1]
-        past += tail
-        past -= weighted
-        return curvature(self._kind, pi, C, score) + project(pi, self._tabulate(past))
+        coupled = self._tabulate(_coupled(self._weights, q))
+        return curvature(self._kind, pi, C, score) + project(pi, coupled)
 
     def vjp(self, u: Any) -> Array:
         """Ĥᵀ u: every surrogate's Hessian is symmetric."""
@@ -196,6 +192,21 @@ def _trialwise(x: Array) -> Array:
 def _next(x: Array) -> Array:
     """x_{t+1}, zero at the end, time first."""
     return np.concatenate([x[1:], np.zeros_like(x[:1])])
+
+
+def _coupled(weights: Array, q: Array) -> Array:
+    """W_t p_t + z_t with p_t = Σ_{j<t} q_j and z_t = Σ_{k>t} W_k q_k, time first.
+
+    Step by step, so that sums over all trajectories stay in the cache.
+    """
+    out, p, z = np.empty_like(q), np.zeros_like(q[0]), np.zeros_like(q[0])
+    for t in range(len(q)):
+        np.multiply(weights[t], p, out=out[t])
+        p += q[t]
+    for t in reversed(range(len(q))):
+        out[t] += z
+        z += weights[t] * q[t]
+    return out
 
 
 def _discounted_tail(x: Array, kappa: Array) -> Array:

@@ -74,7 +74,8 @@ def assemble(blocks: Array, factor: Array, w: Array) -> Array:
         rows = slice(start, start + step)
         piece = table[..., rows, :, :]
         np.multiply(w[..., rows, :, None], transposed[..., rows, :, :], out=piece)
-        piece += np.repeat(factor[..., rows, :, :], num_actions, axis=-1) * column
+        cross = np.repeat(factor[..., rows, :, :], num_actions, axis=-1)
+        piece += np.multiply(cross, column, out=cross)
     table = table.reshape(*batch, num_states, num_actions, num_states, num_actions)
     diagonal = np.einsum("...iaib->...iab", table)
     diagonal += blocks

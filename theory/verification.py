@@ -142,6 +142,8 @@ def verify(
     ------
     ValueError
         If the MDP is a batch or too large for the moment tables.
+    OverflowError
+        If α is so large that a variance does not fit a float.
     """
     if mdp.batch_shape:
         raise ValueError(f"verify takes one MDP at a time, received a batch {mdp.batch_shape}")
@@ -158,20 +160,20 @@ def verify(
     rounding = ROUNDING * float(np.abs(here.Q).max()) / (1 - float(mdp.gamma))
     norm = spectral_norm(here, rounding)
     step_size = settings.step_size or (RELATIVE_STEP / norm if norm > 0 else 1.0)
+    # K steps multiply the rounding error of ∇J by up to ‖I + α∇²J‖ each; variances, its square.
+    floor = rounding * ((1 + step_size * norm) ** (2 * settings.num_steps)) ** 0.5
     streams = np.random.SeedSequence(settings.seed).spawn(len(settings.estimators))
     laws: dict[str, dict[str, _Law]] = {}
     for name, stream in zip(settings.estimators, streams, strict=True):
         progress(name)
         laws[name] = _estimator_laws(mdp, here, name, step_size, settings, stream)
-    # K steps multiply the rounding error of ∇J by up to ‖I + α∇²J‖ each.
-    floors = {"meta-gradient": rounding * (1 + step_size * norm) ** settings.num_steps}
     rows = [
         _row(
             quantity,
             name,
             {n: law[quantity] for n, law in laws.items()},
             settings,
-            floors.get(quantity, rounding),
+            floor if quantity == "meta-gradient" else rounding,
         )
         for quantity in next(iter(laws.values()))
         for name in laws

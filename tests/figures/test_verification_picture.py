@@ -1,0 +1,137 @@
+"""The picture of a verification: panels, labelled axes, one exact line for each estimator."""
+
+import dataclasses
+from functools import cache
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from figures.palette import ESTIMATOR_LOOKS
+from figures.save import STYLE
+from figures.verification import NUM_TRAJECTORIES, TITLES, draw
+from tabular import TabularMDP
+from tabular.registry import ESTIMATORS
+from tests.theory.test_verification import DEGENERATE, degenerate_report, dense_random
+from theory.settings import Settings
+from theory.verification import Report, verify
+
+QUANTITIES = ("gradient", "hessian", "hessian·u", "meta-gradient")
+
+
+@cache
+def report(**changes) -> Report:
+    return verify(dense_random(), Settings(horizon=3, num_trajectories=8, **changes))
+
+
+@pytest.fixture
+def drawn():
+    """Draw in the house style; close afterwards."""
+
+    def draw_it(report: Report):
+        with plt.style.context(STYLE):
+            return draw(report)
+
+    yield draw_it
+    plt.close("all")
+
+
+def curves(axis) -> list:
+    return [line for line in axis.lines if len(line.get_xdata()) == len(NUM_TRAJECTORIES)]
+
+
+def dots(axis) -> list:
+    markers = {look.marker for look in ESTIMATOR_LOOKS.values()}
+    return [line for line in axis.lines if line.get_marker() in markers]
+
+
+def test_every_estimator_has_a_look_of_its_own():
+    assert set(ESTIMATOR_LOOKS) == set(ESTIMATORS)
+    for part in ("label", "color", "marker", "dash"):
+        assert len({getattr(look, part) for look in ESTIMATOR_LOOKS.values()}) == len(ESTIMATORS)
+
+
+def test_panels_and_labels(drawn):
+    figure = drawn(report(num_steps=2))
+    titles = [axis.get_title() for axis in figure.axes]
+    assert titles == [TITLES[quantity].format(num_steps=2) for quantity in QUANTITIES]
+    assert titles[-1] == "Meta-gradient, K = 2"
+    for axis in figure.axes:
+        assert axis.get_xlabel() == "trajectories N per estimate"
+        assert (axis.get_xscale(), axis.get_yscale()) == ("log", "log")
+        assert axis.get_xlim() == (1, 1e5)
+    assert figure.axes[0].get_ylabel() == "root mean squared error / ‖truth‖"
+    (legend,) = figure.legends
+    labels = [text.get_text() for text in legend.get_texts()]
+    assert labels == [look.label for look in ESTIMATOR_LOOKS.values()]
+    for part in ("random 4x3", "4 states", "3 actions", "γ = 0.8", "T = 3", "V_b exact"):
+        assert part in figure.get_suptitle()
+
+
+def test_one_line_and_one_dot_for_each_estimator_in_each_panel(drawn):
+    figure = drawn(report())
+    for axis, quantity in zip(figure.axes, QUANTITIES, strict=True):
+        rows = [row for row in report().rows if row.quantity == quantity]
+        lines, marks = curves(axis), dots(axis)
+        looks = [ESTIMATOR_LOOKS[row.estimator] for row in rows]
+        assert [line.get_label() for line in lines] == [look.label for look in looks]
+        assert [line.get_color() for line in lines] == [look.color for look in looks]
+        assert [mark.get_marker() for mark in marks] == [look.marker for look in looks]
+        for row, line, mark in zip(rows, lines, marks, strict=True):
+            N, error = line.get_data()
+            np.testing.assert_array_equal(N, NUM_TRAJECTORIES)
+            # At the report's own N the line is √(bias² + sd²); at 1 and at 1e5 by hand.
+            sd_of_one = row.sd * np.sqrt(8)
+            expected = np.sqrt(row.bias**2 + sd_of_one**2 / N) / row.truth
+            np.testing.assert_allclose(error, expected, rtol=1e-12, atol=0)
+            (x,), (y,) = mark.get_data()
+            assert (x, y) == (report().check_trajectories, row.sampled_rmse / row.truth)
+
+
+def test_the_dots_lie_on_the_lines(drawn):
+    """128 simulated estimates find the error to 1/√256, doubled for heavy tails, five times."""
+    figure = drawn(report())
+    for axis in figure.axes:
+        for line, mark in zip(curves(axis), dots(axis), strict=True):
+            (x,), (y,) = mark.get_data()
+            on_line = np.exp(np.interp(np.log(x), *np.log(line.get_data())))
+            assert abs(y / on_line - 1) < 5 * 2 / 16
+
+
+def test_fewer_estimators_fewer_lines(drawn):
+    figure = drawn(report(estimators=("dice", "lvc")))
+    for axis in figure.axes:
+        assert [line.get_label() for line in curves(axis)] == ["DiCE", "LVC"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["DiCE", "LVC"]
+
+
+def test_a_row_without_a_spread_is_a_dot_without_a_line(drawn):
+    rows = tuple(
+        dataclasses.replace(row, sd=None) if row.quantity == "meta-gradient" else row
+        for row in report().rows
+    )
+    *others, last = drawn(dataclasses.replace(report(), rows=rows)).axes
+    assert [len(curves(axis)) for axis in others] == [4, 4, 4]
+    assert (len(curves(last)), len(dots(last))) == (0, 4)
+
+
+@pytest.mark.parametrize(
+    "name", ["zero reward", "action-independent transitions", "gamma = 0", "reward out of reach"]
+)
+def test_degenerate_reports_draw_without_warnings(name, drawn):
+    """Warnings are errors in this suite. Panels whose truth is zero stay empty."""
+    nonzero, degenerate = DEGENERATE[name][1], degenerate_report(name)
+    figure = drawn(degenerate)
+    figure.set_dpi(30)
+    figure.canvas.draw()
+    quantities = list(dict.fromkeys(row.quantity for row in degenerate.rows))
+    seen = [len(curves(axis)) for axis in figure.axes]
+    assert seen == [4 if quantity in nonzero else 0 for quantity in quantities]
+
+
+def test_dollar_signs_in_a_name_are_no_mathematics(drawn):
+    mdp = dense_random()
+    named = TabularMDP(mdp.P, mdp.R, mdp.gamma, mdp.initial, name=r"from $\nowhere$ to {")
+    told = verify(named, Settings(horizon=2, estimators=("ad",)))
+    panel = dataclasses.replace(told, rows=told.rows[:1])
+    drawn(panel).canvas.draw()

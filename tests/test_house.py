@@ -1,0 +1,274 @@
+"""The house rules: imports point one way, files are short, names are documented."""
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+#: What each part of the house may import of the rest; gmrl.py and the tests may import all.
+ALLOWED: dict[str, set[str]] = {
+    "tabular": set(),
+    "theory": {"tabular"},
+    "figures": {"tabular", "theory"},
+    "adapters": {"tabular"},
+    "benchmarks": {"tabular", "theory", "figures"},
+}
+HOUSE = {*ALLOWED, "lessons", "tests", "gmrl"}
+#: Libraries that only these parts may import.
+HEAVY = {"torch", "jax", "jaxlib", "functorch", "ale_py"}
+HEAVY_PLACES = {"adapters", "benchmarks", "tests"}
+MOST_LINES = 300
+
+
+def tracked() -> list[Path]:
+    """Every file that is, or may be, committed; without git, all that is not hidden."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    try:
+        listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        paths = [ROOT / name for name in listed.stdout.split("\0") if name]
+    except (OSError, subprocess.CalledProcessError):
+        paths = [
+            path
+            for path in ROOT.rglob("*")
+            if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+        ]
+    return sorted(path for path in paths if path.is_file())
+
+
+def part(path: Path) -> str:
+    """The folder at the top, or the module's own name: tabular, gmrl, ..."""
+    return path.relative_to(ROOT).with_suffix("").parts[0]
+
+
+FILES = tracked()
+SOURCES = [path for path in FILES if path.suffix == ".py"]
+OUTSIDE_TESTS = [path for path in SOURCES if part(path) != "tests"]
+by_file = pytest.mark.parametrize(
+    "path", OUTSIDE_TESTS, ids=lambda path: path.relative_to(ROOT).as_posix()
+)
+
+
+def imports(tree: ast.AST) -> Iterator[tuple[str, list[str]]]:
+    """(module, names taken from it) of every import, inside functions too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, []) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: spell imports out from the root"
+            yield node.module or "", [alias.name for alias in node.names]
+
+
+def roots(source: str) -> set[str]:
+    """Top-level packages that a source imports."""
+    return {module.partition(".")[0] for module, _ in imports(ast.parse(source))}
+
+
+def forbidden(source: str, place: str) -> set[str]:
+    """What a file of this part imports and must not."""
+    found = roots(source)
+    wrong = set() if place in HEAVY_PLACES else found & HEAVY
+    if place in ALLOWED:
+        wrong |= (found & HOUSE) - ALLOWED[place] - {place}
+    return wrong
+
+
+@by_file
+def test_imports_point_one_way(path):
+    assert forbidden(path.read_text(encoding="utf-8"), part(path)) == set()
+
+
+def test_nothing_but_numpy_and_scipy_under_the_engine():
+    """`tabular` and `theory` need no more; gymnasium is imported where a table is asked for."""
+    import sys
+
+    for path in OUTSIDE_TESTS:
+        if part(path) in {"tabular", "theory"}:
+            others = roots(path.read_text(encoding="utf-8")) - set(sys.stdlib_module_names)
+            assert others <= {"numpy", "scipy", "tabular", "theory", "gymnasium"}, path
+
+
+@pytest.mark.parametrize(
+    ("source", "place", "wrong"),
+    [
+        ("from theory.settings import Settings", "tabular", {"theory"}),
+        ("def f():\n    import gmrl", "tabular", {"gmrl"}),
+        ("import figures.save", "theory", {"figures"}),
+        ("from tests.strategies import mdps", "figures", {"tests"}),
+        ("from benchmarks import timing", "adapters", {"benchmarks"}),
+        ("import jax.numpy as jnp", "figures", {"jax"}),
+        ("def f():\n    from torch import nn", "gmrl", {"torch"}),
+        ("import torch", "lessons", {"torch"}),
+        ("import torch, jax", "benchmarks", set()),
+        ("import torch", "adapters", set()),
+        ("import numpy\nfrom tabular import exact", "tabular", set()),
+        ("from tabular import exact\nimport theory.settings", "figures", set()),
+    ],
+)
+def test_forbidden_imports_are_found(source, place, wrong):
+    assert forbidden(source, place) == wrong
+
+
+# No cycles inside the engine.
+
+
+def module_level(tree: ast.Module) -> Iterator[ast.stmt]:
+    """Statements that run at import; not those for type checkers."""
+    pending: list[ast.stmt] = list(tree.body)
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            pending += node.orelse
+            continue
+        yield node
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.stmt):
+                pending.append(child)
+            elif isinstance(child, ast.ExceptHandler):
+                pending += child.body
+
+
+def dependencies(source: str, package: str, modules: Iterable[str]) -> set[str]:
+    """Modules of the package imported at module level; "" is the package's own __init__."""
+    known, found = set(modules), set()
+    for node in module_level(ast.parse(source)):
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            continue
+        for name, taken in imports(node):
+            root, _, module = name.partition(".")
+            if root != package:
+                continue
+            if module:
+                found.add(module.partition(".")[0])
+            else:
+                found |= {other if other in known else "" for other in taken}
+    return found
+
+
+def cycle(graph: dict[str, set[str]]) -> list[str]:
+    """One cycle, its first module repeated at the end; empty if there is none."""
+    done: set[str] = set()
+
+    def search(module: str, trail: list[str]) -> list[str]:
+        if module in trail:
+            return [*trail[trail.index(module) :], module]
+        if module in done:
+            return []
+        for other in sorted(graph.get(module, set())):
+            found = search(other, [*trail, module])
+            if found:
+                return found
+        done.add(module)
+        return []
+
+    return next((found for module in sorted(graph) if (found := search(module, []))), [])
+
+
+@pytest.mark.parametrize("package", ["tabular", "theory", "figures"])
+def test_no_cycles(package):
+    sources = {
+        "" if path.stem == "__init__" else path.stem: path.read_text(encoding="utf-8")
+        for path in SOURCES
+        if part(path) == package
+    }
+    graph = {name: dependencies(text, package, sources) for name, text in sources.items()}
+    assert cycle(graph) == []
+    if package == "tabular":
+        assert "mdp" in graph[""]
+        assert {"policy", "mdp"} <= graph["evaluation"]
+
+
+def test_cycles_are_found():
+    assert cycle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+    assert cycle({"a": {"a"}}) == ["a", "a"]
+    assert cycle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+    known = ("a", "b", "c", "d")
+    source = (
+        "from p import a, Name\nfrom p.b import f\nimport p.c as q\nimport numpy\n"
+        "def g():\n    from p import d\n"
+    )
+    assert dependencies(source, "p", known) == {"a", "", "b", "c"}
+    lazy = "if TYPE_CHECKING:\n    from p import a\nelse:\n    from p import b\n"
+    assert dependencies(lazy, "p", known) == {"b"}
+    guarded = "try:\n    from p import a\nexcept ImportError:\n    from p import b\n"
+    assert dependencies(guarded, "p", known) == {"a", "b"}
+
+
+# Length, docstrings, and text that means nothing outside one machine.
+
+
+@by_file
+def test_files_are_short(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+
+
+def undocumented(source: str) -> list[str]:
+    """Public functions, classes and methods without a docstring, and a module without one."""
+    tree = ast.parse(source)
+    missing = [] if ast.get_docstring(tree) else ["module"]
+    pending: list[tuple[str, ast.stmt]] = [("", node) for node in tree.body]
+    while pending:
+        prefix, node = pending.pop(0)
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            continue
+        if node.name.startswith("_"):
+            continue
+        if not ast.get_docstring(node):
+            missing.append(f"{prefix}{node.name}")
+        if isinstance(node, ast.ClassDef):
+            pending += [(f"{node.name}.", child) for child in node.body]
+    return missing
+
+
+@by_file
+def test_public_names_have_docstrings(path):
+    assert undocumented(path.read_text(encoding="utf-8")) == []
+
+
+def test_missing_docstrings_are_found():
+    source = (
+        "def f(): pass\ndef _g(): pass\nclass C:\n    'x'\n    def m(self): pass\n"
+        "    def _n(self): pass\nclass D: pass\nasync def h():\n    'x'\n"
+    )
+    assert undocumented(source) == ["module", "f", "D", "C.m"]
+    assert undocumented(f"'x'\n{source}")[0] == "f"
+    assert undocumented("'x'\ndef f():\n    'x'\n    def inner(): pass\n") == []
+
+
+#: Written in pieces, so that this file holds neither.
+LOCAL = [re.compile("/" + r"work\b"), re.compile(re.escape("../" + "shared"))]
+
+
+def local_paths(text: str) -> list[str]:
+    """Mentions of folders that exist on one machine only."""
+    return [found for pattern in LOCAL for found in pattern.findall(text)]
+
+
+def test_no_file_names_a_folder_of_one_machine():
+    read, wrong = 0, []
+    for path in FILES:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+        read += 1
+        wrong += [f"{path.relative_to(ROOT)}: {found}" for found in local_paths(text)]
+    assert wrong == []
+    assert read > 50
+
+
+def test_local_paths_are_found():
+    for text in ("cd /" + "work/main", "in /" + "work.", "see ../" + "shared/x"):
+        assert len(local_paths(text)) == 1
+    assert local_paths("src/workers frame/works network shared/ /home") == []
+
+
+def test_the_files_are_listed():
+    names = {path.relative_to(ROOT).as_posix() for path in FILES}
+    assert {"gmrl.py", "tabular/mdp.py", "README.md", "tests/test_house.py"} <= names
+    assert {part(path) for path in OUTSIDE_TESTS} >= {"tabular", "theory", "figures", "gmrl"}
