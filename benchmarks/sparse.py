@@ -118,7 +118,7 @@ def _ours(build: Any, graph: Graph) -> Prepared:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
         peak = fresh.submit(_peak_bytes, build).result()
     nonzeros = int(graph.mdp.P.nnz)
-    note = f"{peak / 2**20:.0f} MiB, {peak / nonzeros:.0f} B a transition"
+    note = f"{peak / 2**20:.0f} MiB, {peak / nonzeros:.0f} B/transition"
     details = {"states": graph.mdp.num_states, "transitions": nonzeros, "peak_bytes": peak}
     return Prepared(lambda: derivatives(graph), note=note, details=details)
 

@@ -6,7 +6,7 @@ import math
 
 from rich.table import Table
 
-from theory.verification import Report, Row
+from theory.report import Report, Row
 
 
 def verification_table(report: Report) -> Table:

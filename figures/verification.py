@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from figures.palette import ESTIMATOR_LOOKS
-from theory.verification import CHECK_ESTIMATES, Report, Row
+from theory.laws import CHECK_ESTIMATES
+from theory.report import Report, Row
 
 TITLES = {
     "gradient": "Gradient ∇J",

@@ -19,7 +19,7 @@ import numpy as np
 from tabular.transitions import Array
 
 #: The table is filled in pieces of about this many numbers, which stay in the cache.
-PIECE = 2**15
+PIECE = 2**14
 
 
 class HessianParts(NamedTuple):
@@ -75,7 +75,7 @@ def assemble(blocks: Array, factor: Array, w: Array) -> Array:
         piece = table[..., rows, :, :]
         np.multiply(w[..., rows, :, None], transposed[..., rows, :, :], out=piece)
         cross = np.repeat(factor[..., rows, :, :], num_actions, axis=-1)
-        piece += np.multiply(cross, column, out=cross)
+        piece += np.multiply(cross, column, out=cross if cross.shape == piece.shape else None)
     table = table.reshape(*batch, num_states, num_actions, num_states, num_actions)
     diagonal = np.einsum("...iaib->...iab", table)
     diagonal += blocks

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import gmrl
-import theory.verification
+import theory.laws
 from tabular import TabularMDP, files, zoo
 
 ROOT = Path(__file__).parents[1]
@@ -350,9 +350,9 @@ def test_an_interrupt_keeps_what_is_finished(tmp_path):
 @pytest.mark.usefixtures("no_pictures")
 def test_a_disagreement_ends_in_code_1(monkeypatch, tmp_path, run_here):
     """Variances that are 10⁸ times too small make every z large; the files are written first."""
-    right = theory.verification.covariance.gradient_variance_along
+    right = theory.laws.covariance.gradient_variance_along
     monkeypatch.setattr(
-        theory.verification.covariance,
+        theory.laws.covariance,
         "gradient_variance_along",
         lambda law, u: 1e-8 * right(law, u),
     )

@@ -12,8 +12,9 @@ from figures.tables import verification_table
 from tabular import TabularMDP
 from tabular.registry import ESTIMATORS
 from tests.theory.test_verification import DEGENERATE, degenerate_report, dense_random
+from theory.report import Report
 from theory.settings import Settings
-from theory.verification import Report, verify
+from theory.verification import verify
 
 HEADS = ("quantity  ‖truth‖", "estimator", "bias", "truncation", "Hessian", "compositional")
 

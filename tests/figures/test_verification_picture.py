@@ -13,8 +13,9 @@ from figures.verification import NUM_TRAJECTORIES, TITLES, draw
 from tabular import TabularMDP
 from tabular.registry import ESTIMATORS
 from tests.theory.test_verification import DEGENERATE, degenerate_report, dense_random
+from theory.report import Report
 from theory.settings import Settings
-from theory.verification import Report, verify
+from theory.verification import verify
 
 QUANTITIES = ("gradient", "hessian", "hessian·u", "meta-gradient")
 

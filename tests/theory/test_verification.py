@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+import theory.laws
 import theory.verification
 from tabular import TabularMDP, exact, zoo
 from tabular.enumeration import enumerate_trajectories
@@ -22,8 +23,9 @@ from tabular.sources import Mean
 from tests.tabular.reference import Reference
 from tests.tabular.tolerances import Tolerance, assert_close
 from tests.tabular.unroll import maml, state_value
+from theory.report import Report, Row
 from theory.settings import Settings
-from theory.verification import Report, Row, spectral_norm, verify
+from theory.verification import spectral_norm, verify
 
 #: Of the truth's norm. A row subtracts vectors of the truth's size; γ = 0.99 loses two digits
 #: and each of K steps up to one.
@@ -341,9 +343,9 @@ def test_z_is_standard_normal(quantity):
 @pytest.mark.parametrize("quantity", CHECKED)
 def test_a_halved_variance_would_be_flagged(quantity, monkeypatch):
     for name in ("gradient_variance_along", "hvp_variance_along"):
-        right = getattr(theory.verification.covariance, name)
+        right = getattr(theory.laws.covariance, name)
         monkeypatch.setattr(
-            theory.verification.covariance,
+            theory.laws.covariance,
             name,
             lambda *arguments, right=right: 0.5 * right(*arguments),
         )
@@ -382,19 +384,19 @@ def test_a_wrong_exact_mean_would_be_flagged(monkeypatch):
     mdp, settings = dense_random(3, 2), Settings(horizon=4, num_trajectories=500)
     for row in verify(mdp, settings).rows:
         assert row.z is None or abs(row.z) < 5.0
-    monkeypatch.setattr(theory.verification, "Mean", WrongMean)
+    monkeypatch.setattr(theory.laws, "Mean", WrongMean)
     rows = rows_of(verify(mdp, settings))
     for name in ("ad", "lvc", "loaded_dice"):
         assert abs(rows["gradient", name].z) > 5.0
 
 
-@pytest.mark.parametrize("check_steps", [theory.verification.CHECK_STEPS, 6])
+@pytest.mark.parametrize("check_steps", [theory.laws.CHECK_STEPS, 6])
 def test_sampled_errors_scatter_as_the_row_says(check_steps, monkeypatch):
     """The mean square of ‖estimate − truth‖ is ‖bias‖² + variance / check_trajectories."""
-    if check_steps == theory.verification.CHECK_STEPS:
+    if check_steps == theory.laws.CHECK_STEPS:
         reports, N, count = many_reports(), 5, 5
     else:
-        monkeypatch.setattr(theory.verification, "CHECK_STEPS", check_steps)
+        monkeypatch.setattr(theory.laws, "CHECK_STEPS", check_steps)
         settings = Settings(horizon=3, num_trajectories=5)
         reports, N, count = seeded(settings, dense_random(3, 3), 20), 5, 2
     assert {report.check_trajectories for report in reports} == {count}
@@ -411,7 +413,7 @@ def test_sampled_errors_scatter_as_the_row_says(check_steps, monkeypatch):
 @pytest.mark.parametrize(("K", "known"), [(1, True), (2, False)])
 def test_z_of_the_meta_gradient_needs_a_variance_for_as_many_trajectories(K, known, monkeypatch):
     """For K > 1 the variance is no multiple of 1/N: a check with fewer has no z."""
-    monkeypatch.setattr(theory.verification, "CHECK_STEPS", 6)
+    monkeypatch.setattr(theory.laws, "CHECK_STEPS", 6)
     settings = Settings(horizon=3, num_trajectories=5, num_steps=K, estimators=("lvc",))
     rows = rows_of(verify(dense_random(3, 3), settings))
     assert (rows["meta-gradient", "lvc"].z is not None) == known
@@ -421,9 +423,9 @@ def test_z_of_the_meta_gradient_needs_a_variance_for_as_many_trajectories(K, kno
 def test_the_norm_of_a_shift_loses_what_the_noise_adds():
     """Means 2 of {1, 3} and 0 of {1, −1}: noise (2 + 2)/2 = 2, shift √(2² − 2)."""
     samples = np.array([[[3.0, 1.0]], [[1.0, -1.0]]])
-    shift, error = theory.verification._mean_shift(samples, np.zeros((1, 2)))
+    shift, error = theory.laws.mean_shift(samples, np.zeros((1, 2)))
     assert_close([shift, error], np.sqrt([2.0, 2.0]), ROW)
-    assert theory.verification._mean_shift(samples, np.array([[2.0, 0.0]]))[0] == 0.0
+    assert theory.laws.mean_shift(samples, np.array([[2.0, 0.0]]))[0] == 0.0
 
 
 @pytest.mark.parametrize("K", [1, 2])
@@ -448,7 +450,7 @@ def test_compositional_part(K):
         draws = np.einsum("mij,mj->mi", np.stack([product for _, product in paths]), outer)
         center = weights @ draws
         shift = float(np.linalg.norm(center - brute.numbers(name)["meta-gradient"].mean))
-        noise = weights @ ((draws - center) ** 2).sum(axis=1) / theory.verification.NUM_PATHS
+        noise = weights @ ((draws - center) ** 2).sum(axis=1) / theory.laws.NUM_PATHS
         # The estimated shift is off by a vector of mean square `noise`, and its norm is reduced
         # by at most one standard error.
         allowed = (STANDARD_ERRORS + 1) * np.sqrt(noise)
@@ -559,14 +561,14 @@ def test_large_tables_leave_out_what_needs_the_full_matrix(monkeypatch):
     """No Hessian as a whole, and for K > 1 no spread and no z of the meta-gradient."""
     settings = Settings(horizon=2, num_trajectories=4, num_steps=2)
     small = rows_of(verify(dense_random(3, 2), settings))
-    monkeypatch.setattr(theory.verification, "FULL_MATRIX", 5)
+    monkeypatch.setattr(theory.laws, "FULL_MATRIX", 5)
     large = rows_of(verify(dense_random(3, 2), settings))
     assert set(small) - set(large) == {("hessian", name) for name in NAMES}
     gone = {"sd": None, "z": None, "beaten_by": None, "beaten_from": None}
     for (quantity, name), row in large.items():
         changes = gone if quantity == "meta-gradient" else {}
         assert row == dataclasses.replace(small[quantity, name], **changes)
-    monkeypatch.setattr(theory.verification, "FULL_MATRIX", 6)
+    monkeypatch.setattr(theory.laws, "FULL_MATRIX", 6)
     assert rows_of(verify(dense_random(3, 2), settings)) == small
 
 

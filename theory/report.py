@@ -1,0 +1,162 @@
+"""The rows of a verification report, made from each estimator's law.
+
+With bias b and single-trajectory variance v, an average of N trajectories has the mean squared
+error b² + v/N; a less biased estimator E has the smaller error from N = (v_E − v)/(b² − b_E²) on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from tabular.transitions import Array
+
+#: Sampled paths that scatter less than this share of the bias saw none of the rare rewards.
+UNSEEN = 1e-10
+#: Squared biases this close are the same.
+SAME_BIAS = 1e-9
+
+
+@dataclass(frozen=True)
+class Row:
+    """One quantity under one estimator; norms are Euclidean, biases absolute.
+
+    `beaten_by` names, of the less biased estimators, the first to have the smaller mean squared
+    error, and `beaten_from` the N from which it does (0: always). None means "does not apply".
+    """
+
+    quantity: str
+    estimator: str
+    truth: float
+    bias: float
+    truncation: float
+    hessian: float | None
+    compositional: float | None
+    compositional_se: float | None
+    sd: float | None
+    beaten_by: str | None
+    beaten_from: float | None
+    z: float | None
+    sampled_rmse: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything `gmrl verify` shows for one MDP."""
+
+    mdp: str
+    num_states: int
+    num_actions: int
+    gamma: float
+    settings: dict[str, Any]
+    step_size: float
+    check_trajectories: int
+    value: float
+    gradient_norm: float
+    hessian_norm: float
+    rows: tuple[Row, ...]
+    bounds: tuple[Any, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+    def digest(self) -> str:
+        """Eight hexadecimal digits that differ when the MDP or a setting does."""
+        numbers = [self.gamma, self.value, self.gradient_norm, self.hessian_norm]
+        numbers += [row.sd for row in self.rows if row.sd is not None]
+        told = (self.mdp, [f"{x:.8g}" for x in numbers], self.settings)
+        return hashlib.sha256(repr(told).encode()).hexdigest()[:8]
+
+
+@dataclass(frozen=True)
+class Law:
+    """One estimator's law for one quantity: arrays in the shape of the quantity.
+
+    `unbiased` is the mean of an unbiased estimator of the truncated objective; `variance` and
+    `along` (in the truth's direction) are of one trajectory; `samples` are simulated estimates of
+    `per_sample` trajectories; `compositional` is a norm and its standard error.
+    """
+
+    truth: Array
+    mean: Array
+    unbiased: Array
+    variance: float | None
+    along: float | None
+    samples: Array
+    per_sample: int
+    compositional: tuple[float, float] | None = None
+
+
+def make_row(
+    quantity: str, name: str, laws: dict[str, Law], num_trajectories: int, rounding: float
+) -> Row:
+    """Make the row of one estimator from every estimator's law of a quantity.
+
+    Norms of at most `rounding` are zeros.
+    """
+    law = laws[name]
+
+    def size(x: Array) -> float:
+        return norm(x) if norm(x) > rounding else 0.0
+
+    bias = size(law.mean - law.truth)
+    compositional, compositional_se = law.compositional or (None, None)
+    if law.variance and compositional_se is not None and compositional_se < UNSEEN * bias:
+        compositional = compositional_se = None
+    beaten_by, beaten_from = crossover(name, laws, rounding)
+    z = None
+    if law.along is not None and law.along > rounding**2 and size(law.truth) > 0:
+        along = ((law.samples - law.mean) * unit(law.truth)).sum(axis=(-2, -1))
+        z = float(along.mean() / np.sqrt(law.along / (law.per_sample * len(along))))
+    errors = ((law.samples - law.truth) ** 2).reshape(len(law.samples), -1).sum(axis=1)
+    return Row(
+        quantity=quantity,
+        estimator=name,
+        truth=size(law.truth),
+        bias=bias,
+        truncation=size(law.unbiased - law.truth),
+        hessian=None if quantity == "gradient" else size(law.mean - law.unbiased),
+        compositional=compositional,
+        compositional_se=compositional_se,
+        sd=None
+        if law.variance is None
+        else float(np.sqrt(max(law.variance, 0.0) / num_trajectories)),
+        beaten_by=beaten_by,
+        beaten_from=beaten_from,
+        z=z,
+        sampled_rmse=float(np.sqrt(errors.mean())),
+    )
+
+
+def crossover(name: str, laws: dict[str, Law], rounding: float) -> tuple[str | None, float | None]:
+    """Of the less biased estimators the first to win, and the N where b² + v/N are equal."""
+    squared = {n: norm(law.mean - law.truth) ** 2 for n, law in laws.items()}
+    floor = rounding**2
+    better = {n: b for n, b in squared.items() if b < (1 - SAME_BIAS) * squared[name] - floor}
+    if not better:
+        return None, None
+    mine = laws[name].variance
+    variances = {n: laws[n].variance for n in better}
+    starts = {
+        n: max(0.0, (its - mine) / (squared[name] - better[n]))
+        for n, its in variances.items()
+        if its is not None and mine is not None
+    }
+    if not starts:
+        return None, None
+    first = min(starts, key=lambda n: (starts[n], better[n]))
+    return first, starts[first]
+
+
+def unit(x: Array) -> Array:
+    """x/‖x‖, or zero."""
+    return x / norm(x) if norm(x) > 0 else x
+
+
+def norm(x: Array) -> float:
+    """‖x‖ over all entries."""
+    return float(np.linalg.norm(x))
