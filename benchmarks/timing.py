@@ -61,11 +61,12 @@ def interleave(
     """Time `functions` in turns for about `seconds`, at least `min_rounds` rounds.
 
     `first` holds the time of each one's first call: its warm-up, and its only call where that took
-    longer than `PATIENCE`.
+    longer than `PATIENCE`. The second says how often to call it in a round.
     """
-    rough = {name: first[name].processor for name in functions}
-    patient = [name for name in functions if rough[name] <= PATIENCE]
-    samples = {name: [] if name in patient else [first[name]] for name in functions}
+    patient = [name for name in functions if first[name].processor <= PATIENCE]
+    samples = {name: [first[name]] for name in functions}
+    samples |= {name: [clock(functions[name])[1]] for name in patient}
+    rough = {name: samples[name][0].processor for name in patient}
     slowest = max([0.02, *(rough[name] for name in patient)])
     calls = {
         name: int(np.clip(slowest / max(rough[name], 1e-6), 1, MOST_CALLS)) for name in patient

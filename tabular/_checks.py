@@ -19,6 +19,8 @@ def finite_array(value: Any, name: str) -> NDArray[np.float64]:
         raise TypeError(
             f"{name} must be an array of real numbers, received {type(value).__name__}"
         ) from None
+    if np.ma.is_masked(value):
+        raise ValueError(f"{name} must have no masked entries; fill them first")
     if not np.all(np.isfinite(array)):
         raise ValueError(f"{name} must be finite, received NaN or infinity")
     return array

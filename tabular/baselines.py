@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tabular import exact
+from tabular import _checks, exact
 from tabular.mdp import TabularMDP
 from tabular.transitions import Array
 
@@ -41,7 +41,7 @@ class NoisyBaseline:
     coefficient: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.coefficient < np.inf:
+        if not 0 <= _checks.finite_array(self.coefficient, "coefficient") < np.inf:
             raise ValueError(f"coefficient must be finite and >= 0, received {self.coefficient}")
 
     def __call__(self, mdp: TabularMDP, theta: Array, rng: np.random.Generator | None) -> Array:
@@ -52,8 +52,10 @@ class NoisyBaseline:
         TypeError
             Without a generator: a noisy table is random.
         """
-        if rng is None:
-            raise TypeError("a noisy baseline needs rng, a numpy.random.Generator; received None")
+        if not isinstance(rng, np.random.Generator):
+            raise TypeError(
+                f"a noisy baseline needs rng, a numpy.random.Generator; received {rng!r}"
+            )
         value = exact.state_value(mdp, theta)
         return value + self.scale(value) * rng.standard_normal(value.shape)
 

@@ -92,22 +92,22 @@ class Evaluation:
     @cached_property
     def V(self) -> Array:
         """V_t(s), (..., H, S)."""
-        return self.discounted.evaluate(np.vecdot(self.pi, self._reward))
+        return _shared(self.discounted.evaluate(np.vecdot(self.pi, self._reward)))
 
     @cached_property
     def Q(self) -> Array:
         """Q_t(s,a), (..., H, S, A)."""
-        return self._reward + self._discount(self.chain.expect_next(self.V))
+        return _shared(self._reward + self._discount(self.chain.expect_next(self.V)))
 
     @cached_property
     def advantage(self) -> Array:
         """A = Q − V, (..., H, S, A)."""
-        return self.Q - self.V[..., None]
+        return _shared(self.Q - self.V[..., None])
 
     @cached_property
     def occupancy(self) -> Array:
         """γ^t P(s_t = s), (..., H, S); over an infinite horizon, its sum over t."""
-        return self.discounted.visit(self.chain.start(self._mdp.initial))
+        return _shared(self.discounted.visit(self.chain.start(self._mdp.initial)))
 
     @cached_property
     def _d(self) -> Array:
@@ -130,7 +130,7 @@ class Evaluation:
     @cached_property
     def gradient(self) -> Array:
         """∇J = Σ_t d π A, (..., S, A)."""
-        return self._over_time(self._d * self._w)
+        return _shared(self._over_time(self._d * self._w))
 
     def _tangent(self, v: Array) -> tuple[Array, Array, Array, Array]:
         """(dπ, dV, dQ, dd) along v (..., 1, S, A)."""
@@ -239,6 +239,12 @@ class Evaluation:
     def _direction(self, v: Any, name: str) -> Array:
         shape = (self._mdp.num_states, self._mdp.num_actions)
         return _checks.table(v, name, shape)[..., None, :, :]
+
+
+def _shared(x: Array) -> Array:
+    """Make read-only what later quantities are computed from."""
+    x.flags.writeable = False
+    return x
 
 
 def _broadcast(x: Array, shape: tuple[int, ...]) -> Array:

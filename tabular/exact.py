@@ -72,7 +72,7 @@ def state_value(
 ) -> Array:
     """V(s), (..., S), with the whole horizon to go."""
     here = evaluate(mdp, theta, horizon=horizon, terminal_value=terminal_value)
-    return here.V[..., 0, :]
+    return here.V[..., 0, :].copy()
 
 
 def action_value(
@@ -80,7 +80,7 @@ def action_value(
 ) -> Array:
     """Q(s,a), (..., S, A), with the whole horizon to go."""
     here = evaluate(mdp, theta, horizon=horizon, terminal_value=terminal_value)
-    return here.Q[..., 0, :, :]
+    return here.Q[..., 0, :, :].copy()
 
 
 def advantage(
@@ -88,7 +88,7 @@ def advantage(
 ) -> Array:
     """A(s,a) = Q − V, (..., S, A), with the whole horizon to go."""
     here = evaluate(mdp, theta, horizon=horizon, terminal_value=terminal_value)
-    return here.advantage[..., 0, :, :]
+    return here.advantage[..., 0, :, :].copy()
 
 
 def occupancy(
@@ -104,7 +104,7 @@ def gradient(
 ) -> Array:
     """∇J(θ), (..., S, A)."""
     here = evaluate(mdp, theta, horizon=horizon, terminal_value=terminal_value)
-    return here.gradient
+    return here.gradient.copy()
 
 
 def hessian(

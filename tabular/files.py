@@ -61,9 +61,12 @@ def save(mdp: TabularMDP, path: str | os.PathLike[str]) -> None:
     target = Path(path)
     if not target.parent.is_dir():
         raise FileNotFoundError(f"the directory {target.parent} does not exist; make it first")
-    reward = mdp.R if mdp.successor_reward is None else mdp.successor_reward
+    if target.exists() and not target.is_file():
+        raise FileExistsError(
+            f"{target} is a directory or a device, not a regular file; choose another name"
+        )
     content: dict[str, Any] = {"format": FORMAT}
-    content |= _pack("P", mdp.P) | _pack("R", reward)
+    content |= _pack("P", mdp.P) | _pack("R", mdp.rewards)
     content |= {"gamma": mdp.gamma, "initial": mdp.initial}
     content |= {key: getattr(mdp, key) for key in _OPTIONAL if getattr(mdp, key) is not None}
     draft = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")

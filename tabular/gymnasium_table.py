@@ -82,6 +82,11 @@ def from_gymnasium(env: Any, *, gamma: float = 0.99, **make_kwargs: Any) -> Tabu
                 f"{name} is no tabular environment: it has no .unwrapped.{attribute}. FrozenLake, "
                 "CliffWalking and Taxi have one; elsewhere build TabularMDP(P, R, gamma, initial)"
             )
+    if getattr(world, "fickle_passenger", False):
+        raise ValueError(
+            f"{name}: a fickle passenger is not in the table .P, only in the environment's step; "
+            "make it without fickle_passenger"
+        )
     P, R, ends = _dense_tables(world.P, name)
     initial = finite_array(world.initial_state_distrib, f"initial_state_distrib of {name}")
     labels = _state_labels(world)

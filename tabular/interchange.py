@@ -89,10 +89,19 @@ def from_quantecon(
     """
     R = np.asarray(R, dtype=np.float64)
     if s_indices is None and a_indices is None:
+        if R.ndim < 2:
+            raise ValueError(
+                f"R of shape {R.shape} needs s_indices and a_indices; without them R is (S, A)"
+            )
         if np.isneginf(R).any():
             raise _infeasible(*(int(i) for i in np.argwhere(np.isneginf(R))[0][-2:]))
         return TabularMDP(Q, R, beta, initial, name="quantecon")
     s, a = (_indices(i, R) for i in (s_indices, a_indices))
+    if not R.size or len(np.shape(Q)) != 2:
+        raise ValueError(
+            f"state-action pairs need R (L,) and Q (L, S) with L >= 1, received shapes {R.shape} "
+            f"and {np.shape(Q)}"
+        )
     num_states, num_actions = np.shape(Q)[-1], int(a.max()) + 1
     pair = s * num_actions + a
     if s.max() >= num_states or np.unique(pair).size != pair.size:
@@ -133,7 +142,7 @@ def to_pymdptoolbox(mdp: TabularMDP) -> tuple[Any, Any, float]:
     _require_single(mdp)
     reward = mdp.R.copy()
     if mdp.successor_reward is not None:
-        reward = _by_action(mdp.successor_reward, mdp.num_actions)
+        reward = _by_action(mdp.rewards, mdp.num_actions)
     return _by_action(mdp.P, mdp.num_actions), reward, mdp.gamma
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from tabular._checks import finite_array
+from tabular._checks import finite_array, table
 from tabular.mdp_checks import (
     check_batch,
     check_discount,
@@ -31,6 +31,9 @@ from tabular.transitions import Transitions
 @dataclass(frozen=True, eq=False, repr=False)
 class TabularMDP:
     """A finite MDP, validated once, immutable afterwards.
+
+    Change it with `with_reward`, `add_reward`, `with_gamma` and `sparse`; `dataclasses.replace`
+    would pass on the mean of R(s,a,s') only.
 
     Parameters
     ----------
@@ -117,6 +120,24 @@ class TabularMDP:
             f"num_actions={self.num_actions}, gamma={self.gamma}{batch}{kind})"
         )
 
+    @property
+    def rewards(self) -> Any:
+        """What the constructor takes as R: R(s,a), or R(s,a,s') with what `add_reward` added."""
+        if self.successor_reward is None:
+            return self.R
+        if self.bonus is None:
+            return self.successor_reward
+        if self.bonus.ndim > len(self.batch_shape) + 2:
+            raise ValueError(
+                f"this needs one reward table for each MDP, received {self.bonus.shape[:-2]} of "
+                f"them for a batch {self.batch_shape}"
+            )
+        if not self.is_sparse:
+            return self.successor_reward + self.bonus[..., None]
+        pattern = self.transitions.rows.copy()
+        pattern.data = np.ones_like(pattern.data)
+        return self.successor_reward + pattern.multiply(self.bonus.reshape(-1, 1)).tocsr()
+
     def __getitem__(self, index: Any) -> TabularMDP:
         """One MDP of a batch."""
         if not self.batch_shape:
@@ -127,20 +148,16 @@ class TabularMDP:
                 "an index needs rewards and discounts in the shape of the batch of P, received "
                 f"batch shapes {sorted(batches)}; index first, then use with_reward or with_gamma"
             )
-        rewards = self.R if self.successor_reward is None else self.successor_reward
-        gamma = self.gamma if np.ndim(self.gamma) == 0 else self.gamma[index]
-        member = TabularMDP(
+        np.empty(self.batch_shape)[index]  # an index error, not a slice through the states
+        return TabularMDP(
             self.P[index],
-            rewards[index],
-            gamma,
+            self.rewards[index],
+            self.gamma if np.ndim(self.gamma) == 0 else self.gamma[index],
             self.initial[index],
             self.state_labels,
             self.action_labels,
             f"{self.name}[{index}]",
         )
-        if self.bonus is None:
-            return member
-        return member.add_reward(np.broadcast_to(self.bonus, self.R.shape)[index])
 
     def with_reward(self, R: Any) -> TabularMDP:
         """The same MDP with reward table R (..., S, A); leading dimensions may be a batch."""
@@ -155,7 +172,7 @@ class TabularMDP:
 
     def add_reward(self, phi: Any) -> TabularMDP:
         """The same MDP with R + φ for φ (..., S, A); rewards R(s,a,s') keep their randomness."""
-        phi = finite_array(phi, "phi")
+        phi = table(phi, "phi", (self.num_states, self.num_actions))
         total = self.with_reward(self.R + phi)
         if self.successor_reward is None:
             return total
@@ -173,10 +190,10 @@ class TabularMDP:
 
     def sparse(self) -> TabularMDP:
         """The same MDP with P as a sparse matrix."""
-        rewards = self.R
-        if self.successor_reward is not None:
-            rewards = sp.csr_array(self.successor_reward.reshape(-1, self.num_states))
-        same = TabularMDP(
+        rewards = self.rewards
+        if self.successor_reward is not None and not self.is_sparse:
+            rewards = sp.csr_array(rewards.reshape(-1, self.num_states))
+        return TabularMDP(
             self.transitions.rows,
             rewards,
             self.gamma,
@@ -185,22 +202,23 @@ class TabularMDP:
             self.action_labels,
             self.name,
         )
-        return same if self.bonus is None else same.add_reward(self.bonus)
 
     @classmethod
     def stack(cls, mdps: Iterable[TabularMDP]) -> TabularMDP:
         """Make a batch of dense MDPs of equal S and A; discounts may differ."""
         members = list(mdps)
-        shapes = {(m.num_states, m.num_actions, m.is_sparse, m.batch_shape) for m in members}
-        if len(shapes) != 1 or members[0].is_sparse:
+        single = all(not (m.is_sparse or m.R.ndim > 2 or np.ndim(m.gamma)) for m in members)
+        if len({m.P.shape for m in members}) != 1 or not single:
             raise ValueError(
-                "stack needs at least one dense MDP, all of equal (S, A), received "
-                f"{[repr(m) for m in members]}"
+                "stack needs at least one dense MDP, all of equal (S, A), each with one reward "
+                f"table and one discount, received {[repr(m) for m in members]}"
             )
-        by_successor = all(m.successor_reward is not None for m in members)
-        rewards = [m.successor_reward if by_successor else m.R for m in members]
+        rewards = [m.rewards for m in members]
+        if any(m.successor_reward is not None for m in members):
+            full = members[0].P.shape
+            rewards = [r if r.ndim == 3 else np.broadcast_to(r[..., None], full) for r in rewards]
         gammas = np.array([m.gamma for m in members])
-        batch = cls(
+        return cls(
             np.stack([m.P for m in members]),
             np.stack(rewards),
             float(gammas[0]) if np.ptp(gammas) == 0 else gammas,
@@ -209,10 +227,6 @@ class TabularMDP:
             members[0].action_labels,
             f"{members[0].name} (batch of {len(members)})",
         )
-        if not by_successor or all(m.bonus is None for m in members):
-            return batch
-        zero = np.zeros_like(members[0].R)
-        return batch.add_reward(np.stack([zero if m.bonus is None else m.bonus for m in members]))
 
     @classmethod
     def random(

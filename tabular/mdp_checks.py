@@ -10,8 +10,10 @@ import scipy.sparse as sp
 from tabular._checks import finite_array
 from tabular.transitions import Array, DenseTransitions, SparseTransitions, Transitions
 
-#: How far a probability row may be from summing to one: float32 tables pass, typos do not.
+#: How far a probability row may be from summing to one: float32 tables pass, typos do not. Rows
+#: further off than rounding are divided by their sum, since 1/(1 − γ) would magnify the rest.
 ROW_SUM_TOLERANCE = 1e-6
+ROW_SUM_ROUNDING = 1e-13
 
 
 def check_discount(gamma: Any, batch: tuple[int, ...] = ()) -> Any:
@@ -47,7 +49,9 @@ def transition_table(P: Any) -> Any:
             raise ValueError(
                 f"a sparse P must have shape (S*A, S) with S, A >= 1, received {table.shape}"
             )
-        _check_rows(table.data, table.sum(axis=1).reshape(num_states, -1), table)
+        sums = table.sum(axis=1)
+        _check_rows(table.data, sums.reshape(num_states, -1), table)
+        table.data /= np.repeat(_divisor(sums), np.diff(table.indptr))
         return table
     table = finite_array(P, "P")
     if table.ndim < 3 or table.shape[-1] != table.shape[-3] or 0 in table.shape:
@@ -55,8 +59,14 @@ def transition_table(P: Any) -> Any:
             f"P must have shape (..., S, A, S) with S, A >= 1, received {table.shape}; "
             "for arrays (A, S, S) use tabular.interchange.from_pymdptoolbox"
         )
-    _check_rows(table, table.sum(axis=-1), None)
-    return frozen(table)
+    sums = table.sum(axis=-1)
+    _check_rows(table, sums, None)
+    return frozen(table / _divisor(sums)[..., None])
+
+
+def _divisor(sums: Array) -> Array:
+    """What rows are divided by: their sum, or one where it is one up to rounding."""
+    return np.where(np.abs(sums - 1) <= ROW_SUM_ROUNDING, 1.0, sums)
 
 
 def _check_rows(entries: Any, sums: Any, sparse: Any) -> None:
@@ -130,7 +140,7 @@ def initial_distribution(initial: Any, transitions: Transitions) -> Array:
             "initial must be a probability distribution over states, received sum "
             f"{worst:.10g} and smallest entry {table.min():.3g}"
         )
-    return frozen(np.broadcast_to(table, shape))
+    return frozen(np.broadcast_to(table / _divisor(sums)[..., None], shape))
 
 
 def checked_labels(labels: Any, size: int, what: str) -> tuple[str, ...] | None:

@@ -55,7 +55,7 @@ def find_estimator(name: str | Estimator) -> Estimator:
     """
     if isinstance(name, Estimator):
         return name
-    if name not in ESTIMATORS:
+    if str(name) not in ESTIMATORS:
         raise ValueError(
             f"unknown estimator {name!r}; choose one of {', '.join(sorted(ESTIMATORS))}"
         )

@@ -137,8 +137,9 @@ def test_stack_keeps_a_common_discount_and_successor_rewards():
     assert batch.successor_reward.shape == (2, 2, 2, 2)
     np.testing.assert_array_equal(batch[1].successor_reward, R_NEXT)
     mixed = TabularMDP.stack([with_next, without])
-    assert mixed.successor_reward is None
-    np.testing.assert_array_equal(mixed.R, [with_next.R, R])
+    np.testing.assert_array_equal(mixed.successor_reward[0], R_NEXT)
+    np.testing.assert_array_equal(mixed.successor_reward[1], np.repeat(R[:, :, None], 2, axis=2))
+    np.testing.assert_allclose(mixed.R, [with_next.R, R], rtol=1e-14)
 
 
 @pytest.mark.parametrize(
