@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import re
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -29,6 +32,7 @@ DEFAULT_MDPS = ("random", "FrozenLake8x8", "CliffWalking", "Taxi")
 #: |z| beyond which simulation and exact moments are said to disagree.
 DISAGREE = 5.0
 #: Exit code after Ctrl-C.
+PIPE_CLOSED = 141
 INTERRUPTED = 130
 #: Columns of a table that goes to a file or a pipe: enough to cut no number short.
 FILE_WIDTH = 136
@@ -51,9 +55,13 @@ def verify(
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for JSON and pictures.")] = Path("out/verify"),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
-    trajectories: Annotated[int, typer.Option("--trajectories", "-N", help="N.")] = 32,
+    trajectories: Annotated[
+        int, typer.Option("--trajectories", "-N", help="Trajectories N per estimate.")
+    ] = 32,
     horizon: Annotated[int, typer.Option("--horizon", "-T", help="Trajectory length T.")] = 20,
-    steps: Annotated[int, typer.Option("--steps", "-K", help="Inner steps K.")] = 1,
+    steps: Annotated[
+        int, typer.Option("--steps", "-K", help="Inner steps K of the meta-gradient.")
+    ] = 1,
     step_size: Annotated[
         float | None, typer.Option(help="Inner step size; default 1/2 of 1/|Hessian|.")
     ] = None,
@@ -61,7 +69,10 @@ def verify(
         str, typer.Option(help="Comma-separated names.")
     ] = "ad,lvc,loaded_dice,dice",
     baseline: Annotated[str, typer.Option(help="Baseline table: exact or zero.")] = "exact",
-    gamma: Annotated[float, typer.Option(help="Discount of gymnasium MDPs.")] = 0.99,
+    gamma: Annotated[
+        float | None,
+        typer.Option(help="Discount of every MDP; default: 0.8 for random, 0.99 for gymnasium's."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
 ) -> None:
     """Truth, exact bias and spread of every estimator, on each MDP."""
@@ -94,7 +105,7 @@ def verify(
             say(verification_table(report))
             say(f"written: {stem}.json, .svg, .png\n")
         wall = time.perf_counter() - started
-        say(f"seed {seed}, {len(reports)} MDPs in {wall:.1f} s")
+        say(f"seed {seed}, {len(reports)} MDPs in {wall:.1f} s; again: {command_line()}")
     if as_json:
         sys.stdout.write(to_json([report.as_dict() for report in reports]))
     disagreeing = [
@@ -127,23 +138,33 @@ def bench(
         rows = benchmarks.run(cases, folder, advance)
         say(benchmarks.table(rows))
         wall = time.perf_counter() - started
-        say(f"written: {folder}; {wall:.1f} s")
+        say(f"written: {folder}; {wall:.1f} s; full run: gmrl bench {' '.join(names or ())}")
     if any(row.error is not None and row.error > AGREE for row in rows):
         fail("two sides of a benchmark disagree; see the table", code=1)
 
 
-def load_mdp(name: str, *, gamma: float, seed: int) -> TabularMDP:
+def command_line() -> str:
+    """Return the command of this run, to repeat it."""
+    return shlex.join(["gmrl", *sys.argv[1:]])
+
+
+def load_mdp(name: str, *, gamma: float | None, seed: int) -> TabularMDP:
     """Read one MDP of the command line: `random`, a file, or a gymnasium id."""
+    mdp = _load_mdp(name, seed)
+    return mdp if gamma is None else mdp.with_gamma(gamma)
+
+
+def _load_mdp(name: str, seed: int) -> TabularMDP:
     import numpy as np
 
     from tabular import TabularMDP, files
 
-    if name == "random":
+    if name.lower() == "random":
         rng = np.random.default_rng(seed)
         return TabularMDP.random(20, 5, rng=rng)
-    if name.endswith(".npz"):
+    if name.lower().endswith(".npz") or Path(name).is_file():
         return files.load(name)
-    return TabularMDP.from_gymnasium(name, gamma=gamma)
+    return TabularMDP.from_gymnasium(name)
 
 
 def writable_folder(path: Path) -> Path:
@@ -161,7 +182,7 @@ def writable_folder(path: Path) -> Path:
 
 def slug(name: str) -> str:
     """A file name made of a title."""
-    return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower() or "mdp"
+    return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower()[:80] or "mdp"
 
 
 def to_json(value: Any) -> str:
@@ -197,7 +218,9 @@ def progress(
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=errors, transient=True) as bar:
+    # Redirected results must reach their file, not the bar's terminal.
+    to_terminal = console.is_terminal
+    with Progress(*columns, console=errors, transient=True, redirect_stdout=to_terminal) as bar:
         task = bar.add_task("", total=total)
         done = iter(range(total))
         yield (
@@ -206,7 +229,7 @@ def progress(
         )
 
 
-def fail(message: str, *, code: int = 2) -> None:
+def fail(message: str, *, code: int = 2) -> NoReturn:
     """Print one clear line on standard error and exit."""
     sys.stderr.write(f"gmrl: {message}\n")
     raise SystemExit(code)
@@ -216,6 +239,9 @@ def main() -> None:
     """Run a command; bad input ends in one line and exit code 2, an interrupt in 130."""
     from threadpoolctl import threadpool_limits
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without γ shows a question mark
+            stream.reconfigure(errors="replace")
     try:
         with threadpool_limits(1):
             code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
@@ -223,6 +249,9 @@ def main() -> None:
             raise KeyboardInterrupt
     except TyperException as error:
         fail(f"{error.format_message()} (see gmrl --help)")
+    except BrokenPipeError:  # the reader had enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(PIPE_CLOSED) from None
     except OSError as error:
         fail(f"{error.strerror}: {error.filename}" if error.filename else str(error))
     except (ValueError, TypeError) as error:

@@ -117,8 +117,7 @@ def distance(result: Any, reference: Any) -> float:
 def _timed(row: Row, case: Case, timing: Timing, work: float) -> Row:
     return replace(
         row,
-        seconds=timing.best / work,
-        median=timing.median / work,
+        seconds=timing.seconds / work,
         wall=timing.wall / work,
         calls=timing.calls,
         cores=timing.cores,

@@ -1,9 +1,10 @@
 """Time several functions in turns.
 
 Another process on the machine slows down whatever runs beside it. The functions therefore take
-turns, round by round and in alternating order; what is compared is processor time, which leaves
-out the waiting for a core, and of that the smallest. On one thread of a quiet machine it is the
-wall time. A fast function is called several times a round.
+turns, round by round and in alternating order, and what is compared is processor time, which
+leaves out the waiting for a core; on one thread of a quiet machine it is the wall time. Of the
+calls the median counts, not the smallest: the system books the time of another thread (XLA's) now
+and then to the next call. A fast function is called several times a round.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ class Timing(NamedTuple):
 
     Attributes
     ----------
-    best, median : float
-        Smallest and middle of the calls' processor times.
+    seconds : float
+        Median of the calls' processor times.
     wall : float
         Smallest wall time.
     calls : int
@@ -43,8 +44,7 @@ class Timing(NamedTuple):
         Processor time over wall time: 1 on one thread, less where other processes took the core.
     """
 
-    best: float
-    median: float
+    seconds: float
     wall: float
     calls: int
     cores: float
@@ -96,5 +96,4 @@ def clock(function: Callable[[], Any]) -> tuple[Any, Clock]:
 def _summary(samples: list[Clock]) -> Timing:
     wall, processor = np.array(samples).T
     cores = float(processor.sum() / wall.sum())
-    best, median = float(processor.min()), float(np.median(processor))
-    return Timing(best, median, float(wall.min()), len(wall), cores)
+    return Timing(float(np.median(processor)), float(wall.min()), len(wall), cores)

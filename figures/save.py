@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import matplotlib
+os.environ["MPLBACKEND"] = "Agg"  # before matplotlib reads it and fails on a strange name
 
-matplotlib.use("Agg")
+import matplotlib
 
 STYLE = str(Path(__file__).with_name("gmrl.mplstyle"))
 #: Formats of every picture, without the metadata that would hold the date.
@@ -32,6 +32,8 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         write(temporary)
         temporary.chmod(0o644)
         temporary.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 

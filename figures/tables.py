@@ -19,10 +19,11 @@ def verification_table(report: Report) -> Table:
         ),
         caption=(
             f"T = {settings['horizon']}, V_b {settings['baseline']}, K = {settings['num_steps']}, "
-            f"α = {report.step_size:.4g} (α‖∇²J‖ = {report.step_size * report.hessian_norm:.2g}); "
-            "in % of the truth's norm. Exact but for ± (standard error of sampled paths) and z "
-            f"(simulation against exact mean). γ^T = {report.gamma ** settings['horizon']:.2g} "
-            "of the discounted future lies beyond a trajectory."
+            f"α = {report.step_size:.4g} (α‖∇²J‖ = {report.step_size * report.hessian_norm:.2g}). "
+            "In % of the truth's norm (abs: itself, where that is zero). Exact, but for compositional "
+            "(sampled paths, ± their noise) and z (a simulation against the exact mean). Without "
+            f"an earlier end, γ^T = {report.gamma ** settings['horizon']:.2g} of the discounted "
+            "future lies beyond a trajectory."
         ),
         title_justify="left",
         caption_justify="left",
@@ -68,8 +69,10 @@ def _cells(row: Row, *, first: bool) -> list[str]:
 
 
 def _percent(value: float | None, truth: float) -> str:
-    if value is None or truth == 0:
+    if value is None or value == truth == 0:
         return "–"
+    if truth == 0:
+        return f"{value:.3g} abs"
     share = 100 * value / truth
     return "0" if share < 1e-10 else f"{share:.3g}"
 

@@ -91,7 +91,7 @@ def gradient_variance(law: TrajectoryLaw) -> float:
 
 def hvp_covariance(law: TrajectoryLaw, kind: Estimator, v: Any) -> Array:
     """Cov Ĥv of one trajectory, (S, A, S, A)."""
-    v = _checks.table(v, "v", law.shape)
+    v = _direction(v, "v", law)
     if kind.cross:
         return cross_moments(law, v, Whole(law, v, own_block=False)).covariance(law)
     score = center(law.pi, v)
@@ -116,12 +116,12 @@ def functional_variance(law: TrajectoryLaw, weight: Array) -> float:
 
 def gradient_variance_along(law: TrajectoryLaw, u: Any) -> float:
     """uᵀ Cov(ĝ) u of one trajectory."""
-    return functional_variance(law, center(law.pi, _checks.table(u, "u", law.shape)))
+    return functional_variance(law, center(law.pi, _direction(u, "u", law)))
 
 
 def hvp_variance_along(law: TrajectoryLaw, kind: Estimator, v: Any, u: Any) -> float:
     """uᵀ Cov(Ĥv) u of one trajectory."""
-    v, u = _checks.table(v, "v", law.shape), _checks.table(u, "u", law.shape)
+    v, u = _direction(v, "v", law), _direction(u, "u", law)
     q = center(law.pi, v)
     if not kind.cross:
         weight = -np.broadcast_to((law.pi * q * u).sum(axis=1, keepdims=True), law.shape)
@@ -131,7 +131,7 @@ def hvp_variance_along(law: TrajectoryLaw, kind: Estimator, v: Any, u: Any) -> f
 
 def hvp_variance(law: TrajectoryLaw, kind: Estimator, v: Any) -> float:
     """tr Cov Ĥv of one trajectory."""
-    v = _checks.table(v, "v", law.shape)
+    v = _direction(v, "v", law)
     if not kind.cross:
         phi = own_vectors(law, v)[0] if kind.local else fisher_product(law, v)
         return float(np.einsum("sxb,syb,sxy->", phi, phi, table_covariance_blocks(law)))
@@ -153,6 +153,14 @@ def own_hessians(law: TrajectoryLaw, kind: Estimator) -> Array:
     fisher = law.pi[:, :, None] * psi
     terms = -np.repeat(fisher[:, None], law.shape[1], axis=1)
     return terms + np.einsum("sab,sac->sabc", psi, psi) if kind.local else terms
+
+
+def _direction(v: Any, name: str, law: TrajectoryLaw) -> Array:
+    """Return one direction (S, A)."""
+    direction = _checks.table(v, name, law.shape)
+    if direction.ndim != 2:
+        raise ValueError(f"{name} must be one direction {law.shape}, received {direction.shape}")
+    return direction
 
 
 def _both_sides(table: Array, linear: Any) -> Array:

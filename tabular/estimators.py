@@ -127,16 +127,21 @@ class Estimate:
 
     def _scores(self, v: Any) -> tuple[Array, Array]:
         """ψ·v as a table (..., S, A) and along the trajectories (T, ..., N)."""
-        v = _checks.table(v, "v", self.pi.shape[-2:])
-        score = center(self.pi, np.broadcast_to(v, self.pi.shape))
+        score = center(self.pi, np.broadcast_to(self._direction(v), self.pi.shape))
         return score, score.ravel().take(self._x)
+
+    def _direction(self, v: Any) -> Array:
+        """A direction (S, A), or one for each trial."""
+        v = _checks.table(v, "v", self.pi.shape[-2:])
+        if v.ndim > self.pi.ndim or np.broadcast_shapes(v.shape, self.pi.shape) != self.pi.shape:
+            raise ValueError(f"v must broadcast to the trials {self.pi.shape}, received {v.shape}")
+        return v
 
     def hvp(self, v: Any) -> Array:
         """Ĥ v, (..., S, A)."""
         pi, C = self.pi, self.table
         if not self._kind.cross:
-            v = _checks.table(v, "v", pi.shape[-2:])
-            return curvature(self._kind, pi, C, center(pi, v))
+            return curvature(self._kind, pi, C, center(pi, self._direction(v)))
         score, q = self._scores(v)
         coupled = self._tabulate(_coupled(self._weights, q))
         return curvature(self._kind, pi, C, score) + project(pi, coupled)

@@ -50,6 +50,8 @@ class Evaluation:
         horizon: int | None = None,
         terminal_value: Any = None,
     ) -> None:
+        if not isinstance(mdp, TabularMDP):
+            raise TypeError(f"mdp must be a TabularMDP, received {type(mdp).__name__}")
         shape = (mdp.num_states, mdp.num_actions)
         theta = _checks.logits(theta, shape)
         if horizon is not None:

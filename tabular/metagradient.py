@@ -61,7 +61,13 @@ def meta_gradient(
     ValueError, TypeError
         If φ does not fit the problem, α or K is not positive, or `shared` has nothing to share.
     """
-    phi = problem.check(phi)
+    for name, source in (("path", path), ("curvature", curvature), ("outer", outer)):
+        if isinstance(source, type) or not callable(source):
+            raise TypeError(
+                f"{name} must be a source such as Exact(), Sampled(...) or Mean(Sampled(...)), "
+                f"received {source!r}"
+            )
+    phi = _checked_phi(problem, phi)
     step_size = positive_number(step_size, "step_size")
     num_steps = _checks.positive_integer(num_steps, "num_steps")
     if shared and not (isinstance(path, Sampled) and path == curvature):
@@ -91,13 +97,19 @@ def adapt(
     problem: Problem, phi: Any, *, step_size: float, num_steps: int, path: Source = EXACT
 ) -> tuple[Array, ...]:
     """Return the iterates θ⁰, ..., θ^K, each (..., S, A), of a path without randomness."""
-    phi = problem.check(phi)
+    phi = _checked_phi(problem, phi)
     step_size = positive_number(step_size, "step_size")
     iterates = [problem.start(phi)]
     for _ in range(_checks.positive_integer(num_steps, "num_steps")):
         here = problem.inner(phi, iterates[-1])
         iterates.append(iterates[-1] + step_size * path(here, None).gradient)
     return tuple(iterates)
+
+
+def _checked_phi(problem: Problem, phi: Any) -> Array:
+    if not hasattr(problem, "inner"):
+        raise TypeError(f"problem must be a Maml, Lirpg or Mgrl, received {problem!r}")
+    return problem.check(phi)
 
 
 def positive_number(value: Any, name: str) -> float:

@@ -60,7 +60,7 @@ def _objective(mdp: TabularMDP, theta: Array, horizon: int | None, terminal: Any
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Maml:
     """φ = θ⁰: adapt from φ by K gradient steps on J, then maximise J.
 
@@ -102,7 +102,7 @@ class Maml:
         return u
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Lirpg:
     """φ = intrinsic reward (S, A): K steps on rewards R + φ from θ⁰, then the value under R."""
 
@@ -136,7 +136,7 @@ class Lirpg:
         """θ⁰ is fixed."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mgrl:
     """φ = (γ, λ) of the inner advantages; the critic V_b (S,) is fixed.
 

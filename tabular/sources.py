@@ -116,7 +116,8 @@ class Sampled:
         find_estimator(self.estimator)
         _checks.positive_integer(self.num_trajectories, "num_trajectories")
         _checks.positive_integer(self.horizon, "horizon")
-        _checks.unit_interval(self.gae_lambda, "gae_lambda")
+        if np.ndim(_checks.unit_interval(self.gae_lambda, "gae_lambda")):
+            raise ValueError(f"gae_lambda must be one number, received {self.gae_lambda!r}")
         if not callable(self.baseline):
             raise TypeError(
                 "baseline must be a function (mdp, theta, rng) -> V_b such as "
@@ -151,6 +152,10 @@ class Mean:
     """The exact expectation of a sampled source (a noisy baseline is drawn, not averaged)."""
 
     of: Sampled
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.of, Sampled):
+            raise TypeError(f"Mean needs a Sampled source, received {self.of!r}")
 
     def __call__(self, update: Update, rng: np.random.Generator | None) -> Expectation:
         """Return the expectation of the estimate."""

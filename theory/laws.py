@@ -26,6 +26,8 @@ CHECK_ESTIMATES = 128
 CHECK_STEPS = 2000
 #: Sampled inner paths behind the compositional part.
 NUM_PATHS = 64
+#: Time steps of paths that are sampled at the same time.
+PATH_STEPS = 1_000_000
 #: Up to this S·A the whole Hessian and the covariance of a K > 1 meta-gradient are examined.
 FULL_MATRIX = 120
 
@@ -37,8 +39,9 @@ def estimator_laws(
     step_size: float,
     settings: Settings,
     stream: np.random.SeedSequence,
+    rounding: float,
 ) -> dict[str, Law]:
-    """Gradient, Hessian along u, and meta-gradient of one estimator."""
+    """Return the laws by quantity; a gradient of at most `rounding` has no direction u."""
     rng, path_rng = (np.random.default_rng(s) for s in stream.spawn(2))
     kind = find_estimator(name)
     problem, theta = Maml(mdp), np.zeros((mdp.num_states, mdp.num_actions))
@@ -61,7 +64,7 @@ def estimator_laws(
     sampled = check(problem.inner(trials, trials), rng)
 
     truth = here.gradient
-    u = unit(truth)
+    u = unit(truth, rounding)
     product, direction = here.hvp(u), unit(here.hvp(u))
     laws = {
         "gradient": Law(
@@ -98,13 +101,12 @@ def estimator_laws(
     options["path"] = Mean(source)
     expected = meta_gradient(problem, theta, curvature=Mean(source), **options)
     variance, along = _meta_variance(problem, theta, options, source, unit(truth), law)
-    paths = meta_gradient(
-        problem,
-        trials[:NUM_PATHS],
-        curvature=Mean(source),
-        rng=path_rng,
-        **options | {"path": source},
-    )
+    moved = options | {"path": source, "curvature": Mean(source), "rng": path_rng}
+    together = max(1, PATH_STEPS // (settings.num_trajectories * settings.horizon))
+    paths = [
+        meta_gradient(problem, trials[i : min(i + together, NUM_PATHS)], **moved)
+        for i in range(0, NUM_PATHS, together)
+    ]
     laws["meta-gradient"] = Law(
         truth,
         expected,
@@ -113,7 +115,7 @@ def estimator_laws(
         along if settings.num_steps == 1 or count == settings.num_trajectories else None,
         meta_gradient(problem, trials, curvature=check, rng=rng, **options),
         count,
-        mean_shift(paths, expected),
+        mean_shift(np.concatenate(paths), expected),
     )
     return laws
 

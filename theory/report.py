@@ -48,6 +48,7 @@ class Report:
     """Everything `gmrl verify` shows for one MDP."""
 
     mdp: str
+    mdp_digest: str
     num_states: int
     num_actions: int
     gamma: float
@@ -66,9 +67,7 @@ class Report:
 
     def digest(self) -> str:
         """Eight hexadecimal digits that differ when the MDP or a setting does."""
-        numbers = [self.gamma, self.value, self.gradient_norm, self.hessian_norm]
-        numbers += [row.sd for row in self.rows if row.sd is not None]
-        told = (self.mdp, [f"{x:.8g}" for x in numbers], self.settings)
+        told = (self.mdp, self.mdp_digest, self.settings)
         return hashlib.sha256(repr(told).encode()).hexdigest()[:8]
 
 
@@ -107,6 +106,10 @@ def make_row(
     compositional, compositional_se = law.compositional or (None, None)
     if law.variance and compositional_se is not None and compositional_se < UNSEEN * bias:
         compositional = compositional_se = None
+    sd = None
+    if law.variance is not None:
+        single = float(np.sqrt(max(law.variance, 0.0)))
+        sd = single / num_trajectories**0.5 if single > rounding else 0.0
     beaten_by, beaten_from = crossover(name, laws, rounding)
     z = None
     if law.along is not None and law.along > rounding**2 and size(law.truth) > 0:
@@ -122,9 +125,7 @@ def make_row(
         hessian=None if quantity == "gradient" else size(law.mean - law.unbiased),
         compositional=compositional,
         compositional_se=compositional_se,
-        sd=None
-        if law.variance is None
-        else float(np.sqrt(max(law.variance, 0.0) / num_trajectories)),
+        sd=sd,
         beaten_by=beaten_by,
         beaten_from=beaten_from,
         z=z,
@@ -152,9 +153,9 @@ def crossover(name: str, laws: dict[str, Law], rounding: float) -> tuple[str | N
     return first, starts[first]
 
 
-def unit(x: Array) -> Array:
-    """x/‖x‖, or zero."""
-    return x / norm(x) if norm(x) > 0 else x
+def unit(x: Array, rounding: float = 0.0) -> Array:
+    """x/‖x‖, or zero where ‖x‖ is at most `rounding`."""
+    return x / norm(x) if norm(x) > rounding else np.zeros_like(x)
 
 
 def norm(x: Array) -> float:

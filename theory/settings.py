@@ -11,6 +11,9 @@ from tabular import _checks
 from tabular.baselines import Baseline, exact_baseline, zero_baseline
 from tabular.registry import ESTIMATORS, find_estimator
 
+#: Most time steps N·T of one estimate: about 2 GiB of trajectories.
+MAX_STEPS = 20_000_000
+
 BASELINES: dict[str, Baseline] = {"exact": exact_baseline, "zero": zero_baseline}
 
 
@@ -50,6 +53,13 @@ class Settings:
             find_estimator(name)
         for name in ("num_trajectories", "horizon", "num_steps"):
             _checks.positive_integer(getattr(self, name), name)
+        if self.num_trajectories * self.horizon > MAX_STEPS:
+            raise ValueError(
+                f"N*T must be at most {MAX_STEPS} time steps in an estimate, received "
+                f"{self.num_trajectories * self.horizon}"
+            )
+        if len(set(self.estimators)) != len(self.estimators):
+            raise ValueError(f"name each estimator once, received {', '.join(self.estimators)}")
         if self.step_size is not None and not 0 < self.step_size < np.inf:
             raise ValueError(f"step_size must be positive and finite, received {self.step_size}")
         if self.baseline not in BASELINES:

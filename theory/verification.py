@@ -23,6 +23,7 @@ its exact value, over its exact standard deviation.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 
 import numpy as np
@@ -30,6 +31,7 @@ import scipy.sparse.linalg as spla
 
 from tabular import exact
 from tabular.mdp import TabularMDP
+from tabular.sampling import successor_rewards
 from theory.laws import check_trajectories, estimator_laws
 from theory.report import Law, Report, make_row, norm
 from theory.settings import Settings
@@ -38,6 +40,8 @@ from theory.settings import Settings
 RELATIVE_STEP = 0.5
 #: Norms below this share of max|Q|/(1 − γ) are rounding errors of a zero.
 ROUNDING = 1e-14
+#: Values |Q| beyond this or below its inverse are refused.
+EXTREME = 1e50
 #: Largest S·S·A table the moment recursions may hold (8 bytes each, about ten of them).
 MAX_TABLE = 40_000_000
 
@@ -62,8 +66,10 @@ def verify(
     OverflowError
         If α is so large that a variance does not fit a float.
     """
-    if mdp.batch_shape:
-        raise ValueError(f"verify takes one MDP at a time, received a batch {mdp.batch_shape}")
+    if mdp.batch_shape or mdp.R.ndim > 2 or np.ndim(mdp.gamma):
+        raise ValueError(
+            f"verify takes one MDP at a time, received a batch {mdp.batch_shape}: {mdp!r}"
+        )
     S, A = mdp.num_states, mdp.num_actions
     if S * S * A > MAX_TABLE:
         raise ValueError(
@@ -74,7 +80,13 @@ def verify(
     mdp = _lean(mdp)
     theta = np.zeros((S, A))
     here = exact.evaluate(mdp, theta)
-    rounding = ROUNDING * float(np.abs(here.Q).max()) / (1 - float(mdp.gamma))
+    largest = float(np.abs(here.Q).max())
+    if largest and not 1 / EXTREME < largest < EXTREME:
+        raise ValueError(
+            f"{mdp.name} has values of size {largest:.2g}; their fourth powers leave the range of "
+            f"floats. Scale the rewards so that they lie between {1 / EXTREME:g} and {EXTREME:g}"
+        )
+    rounding = ROUNDING * largest / (1 - float(mdp.gamma))
     curvature = spectral_norm(here, rounding)
     step_size = settings.step_size or (RELATIVE_STEP / curvature if curvature > 0 else 1.0)
     # K steps multiply the rounding error of ∇J by up to ‖I + α∇²J‖ each; variances, its square.
@@ -83,7 +95,7 @@ def verify(
     laws: dict[str, dict[str, Law]] = {}
     for name, stream in zip(settings.estimators, streams, strict=True):
         progress(name)
-        laws[name] = estimator_laws(mdp, here, name, step_size, settings, stream)
+        laws[name] = estimator_laws(mdp, here, name, step_size, settings, stream, rounding)
     rows = [
         make_row(
             quantity,
@@ -95,8 +107,11 @@ def verify(
         for quantity in next(iter(laws.values()))
         for name in laws
     ]
+    if not all(np.isfinite(x) for row in rows for x in vars(row).values() if isinstance(x, float)):
+        raise OverflowError(f"a result of {mdp.name} is infinite; take a smaller step size")
     return Report(
         mdp=mdp.name,
+        mdp_digest=fingerprint(mdp),
         num_states=S,
         num_actions=A,
         gamma=float(mdp.gamma),
@@ -128,6 +143,14 @@ def spectral_norm(evaluation: exact.Evaluation, rounding: float = 0.0) -> float:
         return 0.0
     values = spla.eigsh(operator, k=1, which="LM", v0=start, tol=1e-9, return_eigenvectors=False)
     return float(np.abs(values).max())
+
+
+def fingerprint(mdp: TabularMDP) -> str:
+    """Eight hexadecimal digits of P, R, γ and ρ, the same for the dense and the sparse form."""
+    rows = mdp.transitions.rows
+    tables = (rows.indptr, rows.indices, rows.data, successor_rewards(mdp), mdp.gamma, mdp.initial)
+    text = b"".join(np.asarray(table, dtype=np.float64).tobytes() for table in tables)
+    return hashlib.sha256(text).hexdigest()[:8]
 
 
 def _lean(mdp: TabularMDP) -> TabularMDP:
