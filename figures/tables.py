@@ -12,6 +12,7 @@ from theory.report import Report, Row
 def verification_table(report: Report) -> Table:
     """Make the table of `gmrl verify`: biases and spreads as a percentage of the truth's norm."""
     settings = report.settings
+    beyond = report.gamma ** settings["horizon"]
     table = Table(
         title=(
             f"{report.mdp}: {report.num_states} states, {report.num_actions} actions, "
@@ -20,9 +21,9 @@ def verification_table(report: Report) -> Table:
         caption=(
             f"T = {settings['horizon']}, V_b {settings['baseline']}, K = {settings['num_steps']}, "
             f"α = {report.step_size:.4g} (α‖∇²J‖ = {report.step_size * report.hessian_norm:.2g}). "
-            "In % of the truth's norm (abs: itself, where that is zero). Exact, but for compositional "
-            "(sampled paths, ± their noise) and z (a simulation against the exact mean). Without "
-            f"an earlier end, γ^T = {report.gamma ** settings['horizon']:.2g} of the discounted "
+            "In % of the truth's norm (abs: itself, where that is zero). Exact, but for "
+            "compositional (sampled paths, ± their noise) and z (a simulation against the exact "
+            f"mean). Without an earlier end, γ^T = {beyond:.2g} of the discounted "
             "future lies beyond a trajectory."
         ),
         title_justify="left",

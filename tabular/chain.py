@@ -96,7 +96,8 @@ class Discounted:
 
     @cached_property
     def _resolvent(self) -> Resolvent:
-        return resolvent(self._chain.P_pi, self._chain.per_policy(self._gamma))
+        chain = self._chain
+        return resolvent(chain.P_pi, chain.per_policy(self._gamma), chain.pi.shape[-2])
 
     def evaluate(self, b: Array) -> Array:
         """v_t = b_t + γ P_π v_{t+1}, (..., H, S)."""

@@ -2,8 +2,9 @@
 
 Three representations of the same operator: an inverse for small tables, LU factors
 for larger ones, and for sparse P_π either sparse LU (where a band ordering promises little fill)
-or GMRES (where it does not).  I − γ P_π is strictly diagonally dominant, with condition number
-at most (1 + γ)/(1 − γ) in the maximum norm, so all three are accurate to about that times 1e-16.
+or GMRES (where it does not). I − γ P_π is strictly diagonally dominant, with condition number at
+most (1 + γ)/(1 − γ) in the maximum norm: direct solutions are accurate to about that times 1e-16,
+GMRES to that times its residual, 1e-12.
 """
 
 from __future__ import annotations
@@ -26,16 +27,24 @@ INVERSE_UP_TO = 48
 SIDE_BY_SIDE = 64
 #: Down to this size `invert_dominant` halves a matrix.
 PIVOTS = 6
-#: Sparse LU is tried where (bandwidth)² · S, an upper bound on its work, stays below this.
-DIRECT_WORK = 2e10
+#: Sparse LU is taken up to this S, and beyond it where the bandwidth is at most BAND_ROOTS √S (a
+#: grid's) or BAND_ENTRIES times the nonzero entries of a row: the fill is then far below S².
+DIRECT_UP_TO = 256
+BAND_ROOTS = 2.0
+BAND_ENTRIES = 10.0
+#: GMRES that does not converge gives way to sparse LU up to this S, and to an error beyond it.
+LAST_RESORT_UP_TO = 5000
 #: Relative residual asked of GMRES.
 KRYLOV_TOLERANCE = 1e-12
 
 
-def resolvent(P_pi: Any, gamma: Array | float) -> Resolvent:
-    """Choose a representation for P_π (..., S, S) or a CSR matrix; γ broadcasts over the batch."""
+def resolvent(P_pi: Any, gamma: Array | float, num_states: int | None = None) -> Resolvent:
+    """Choose a representation for P_π (..., S, S), or a CSR matrix of blocks of `num_states`.
+
+    γ broadcasts over the batch.
+    """
     if sp.issparse(P_pi):
-        return SparseResolvent(P_pi, gamma)
+        return SparseResolvent(P_pi, gamma, num_states or P_pi.shape[0])
     matrix = -np.asarray(gamma)[..., None, None] * P_pi
     diagonal = np.einsum("...ii->...i", matrix)  # a view, whatever the memory layout
     diagonal += 1.0
@@ -152,13 +161,13 @@ class LUResolvent:
 class SparseResolvent:
     """Sparse LU or GMRES on one (block-diagonal) matrix; b is (..., n) with n its size."""
 
-    def __init__(self, P_pi: Any, gamma: Array | float) -> None:
+    def __init__(self, P_pi: Any, gamma: Array | float, block: int) -> None:
         size = P_pi.shape[0]
         scale = np.repeat(np.ravel(gamma), size // np.size(gamma))
         self._matrix = sp.csr_array(
             sp.eye_array(size) - sp.dia_array((scale[None], [0]), shape=(size, size)) @ P_pi
         )
-        self._lu = spla.splu(self._matrix.tocsc()) if _band_work(P_pi) < DIRECT_WORK else None
+        self._lu = spla.splu(self._matrix.tocsc()) if _is_banded(P_pi, block) else None
 
     def solve(self, b: Array, *, transposed: bool = False) -> Array:
         """Return x with (I − γ P_π) x = b, or its transpose, for b (..., S)."""
@@ -175,13 +184,20 @@ class SparseResolvent:
             return np.zeros_like(b)
         x, failed = spla.gmres(matrix, b, rtol=KRYLOV_TOLERANCE, atol=0.0, restart=60, maxiter=40)
         if failed:
+            if b.size > LAST_RESORT_UP_TO:
+                raise np.linalg.LinAlgError(
+                    f"GMRES did not reach a relative residual of {KRYLOV_TOLERANCE:g} on {b.size} "
+                    "states, and they have no band for a direct solution; take a smaller gamma"
+                )
             self._lu = self._lu or spla.splu(self._matrix.tocsc())
             return self._lu.solve(b, "T" if transposed else "N")
         return x
 
 
-def _band_work(P_pi: Any) -> float:
-    """S · (bandwidth after reverse Cuthill–McKee)²: bounds the work of a banded LU."""
+def _is_banded(P_pi: Any, block: int) -> bool:
+    """Whether blocks of this size have a narrow band after reverse Cuthill–McKee ordering."""
+    if block <= DIRECT_UP_TO:
+        return True
     pattern = sp.csr_matrix(P_pi)
     pattern = pattern + pattern.T
     order = reverse_cuthill_mckee(pattern, symmetric_mode=True)
@@ -189,7 +205,8 @@ def _band_work(P_pi: Any) -> float:
     rank[order] = np.arange(order.size)
     coo = pattern.tocoo()
     width = np.abs(rank[coo.row] - rank[coo.col]).max(initial=0)
-    return float(order.size) * float(width) ** 2
+    per_row = P_pi.nnz / P_pi.shape[0]
+    return bool(width <= max(BAND_ROOTS * block**0.5, BAND_ENTRIES * per_row))
 
 
 Resolvent = InverseResolvent | LUResolvent | SparseResolvent

@@ -415,12 +415,14 @@ def test_load_mdp(tmp_path):
     expected = TabularMDP.random(20, 5, rng=np.random.default_rng(3))
     np.testing.assert_array_equal(drawn.P, expected.P)
     np.testing.assert_array_equal(drawn.R, expected.R)
-    assert drawn.gamma == 0.8
+    assert drawn.gamma == 0.5
+    assert gmrl.load_mdp("random", gamma=None, seed=3).gamma == 0.8
     assert not np.array_equal(gmrl.load_mdp("random", gamma=0.5, seed=4).P, expected.P)
 
     read = gmrl.load_mdp(str(tmp_path / write_mdp(tmp_path)), gamma=0.5, seed=0)
     np.testing.assert_array_equal(read.P, P)
-    assert (read.name, read.gamma) == ("tiny", 0.9)
+    assert (read.name, read.gamma) == ("tiny", 0.5)
+    assert gmrl.load_mdp(str(tmp_path / "tiny.npz"), gamma=None, seed=0).gamma == 0.9
 
     lake = gmrl.load_mdp("FrozenLake-v1", gamma=0.5, seed=0)
     assert (lake.name, lake.num_states, lake.gamma) == ("FrozenLake-v1", 17, 0.5)

@@ -245,7 +245,7 @@ def test_sparse_solvers_agree_with_the_dense_one(monkeypatch, name):
     """Both sparse branches at a size where the dense answer is at hand."""
     pattern, solver = PATTERNS[name]
     if solver == "gmres":
-        monkeypatch.setattr(resolvent_module, "DIRECT_WORK", 0)
+        monkeypatch.setattr(resolvent_module, "_is_banded", lambda P_pi, block: False)
     mdp = large_mdp(pattern, 70)
     dense = TabularMDP(mdp.P.toarray().reshape(70, 2, 70), mdp.R, mdp.gamma, mdp.initial)
     theta, v = np.random.default_rng(1).normal(size=(2, 70, 2))
@@ -258,10 +258,35 @@ def test_sparse_solvers_agree_with_the_dense_one(monkeypatch, name):
 
 
 def test_gmres_that_does_not_converge_gives_way_to_lu(monkeypatch):
-    monkeypatch.setattr(resolvent_module, "DIRECT_WORK", 0)
+    monkeypatch.setattr(resolvent_module, "_is_banded", lambda P_pi, block: False)
     monkeypatch.setattr(resolvent_module.spla, "gmres", lambda m, b, **_: (np.zeros_like(b), 1))
     case = make_case((60, 2), None)
     made = count_calls(monkeypatch, resolvent_module.spla, "splu")
     actual = exact.gradient(case.mdp.sparse(), case.theta)
     assert_close(actual, exact.gradient(case.mdp, case.theta), SAME)
     assert len(made) == 1
+
+
+@pytest.mark.parametrize("num_states", [300, 1000, 2600])
+def test_random_graphs_are_not_factorised(num_states):
+    """Their sparse LU is nearly full: 0.85 S² entries were measured at S = 1000."""
+    rng = np.random.default_rng(0)
+    columns = rng.integers(num_states, size=(num_states, 5))
+    P = sp.csr_array(
+        (np.full(columns.size, 0.2), columns.ravel(), np.arange(0, columns.size + 1, 5)),
+        shape=(num_states, num_states),
+    )
+    P.sum_duplicates()
+    factors = resolvent(P, 0.95)
+    assert factors._lu is None
+    b = rng.normal(size=num_states)
+    expected = np.linalg.solve(np.eye(num_states) - 0.95 * P.toarray(), b)
+    np.testing.assert_allclose(factors.solve(b), expected, rtol=1e-9, atol=1e-9)
+
+
+def test_gmres_without_convergence_on_many_states_is_an_error(monkeypatch):
+    monkeypatch.setattr(resolvent_module, "LAST_RESORT_UP_TO", 3)
+    monkeypatch.setattr(resolvent_module, "_is_banded", lambda P_pi, block: False)
+    monkeypatch.setattr(resolvent_module.spla, "gmres", lambda *args, **kwargs: (args[1], 1))
+    with pytest.raises(np.linalg.LinAlgError, match="GMRES did not reach a relative residual"):
+        resolvent(sp.csr_array(np.full((4, 4), 0.25)), 0.9).solve(np.ones(4))
