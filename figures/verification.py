@@ -29,7 +29,7 @@ def draw(report: Report) -> Any:
     import matplotlib.pyplot as plt
 
     quantities = list(dict.fromkeys(row.quantity for row in report.rows))
-    figure, axes = plt.subplots(1, len(quantities), figsize=(3.4 * len(quantities), 3.4))
+    figure, axes = plt.subplots(1, len(quantities), figsize=(3.4 * len(quantities), 3.6))
     for axis, quantity in zip(np.atleast_1d(axes), quantities, strict=True):
         rows = [row for row in report.rows if row.quantity == quantity]
         for row in rows:
@@ -48,8 +48,8 @@ def draw(report: Report) -> Any:
     figure.suptitle(
         f"{report.mdp}: {report.num_states} states, {report.num_actions} actions, "
         f"γ = {report.gamma:g}, T = {report.settings['horizon']}, "
-        f"α = {report.step_size:.3g}, V_b {report.settings['baseline']}. Lines: exact. "
-        f"Dots: {CHECK_ESTIMATES} simulated estimates. Ticks at the right edge: bias.",
+        f"α = {report.step_size:.3g}, V_b {report.settings['baseline']}\n"
+        f"lines: exact; dots: {CHECK_ESTIMATES} simulated estimates; ticks at the right edge: bias",
         fontsize=10,
         parse_math=False,
     )

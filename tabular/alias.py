@@ -1,7 +1,7 @@
 """The alias method: one uniform number and two look-ups per draw, whatever the number of outcomes.
 
 A row of probabilities p over K slots is cut into K buckets of mass 1/K, each holding at most two
-outcomes: slot k itself up to the threshold, its alias above it (Walker 1977; Vose 1991).
+outcomes: slot k itself up to the threshold, its alias above it ([Walker1977]; [Vose1991]).
 The construction below sweeps a light and a heavy pointer through all rows at once: every step
 completes exactly one bucket of every row, so K steps complete them all.
 """

@@ -5,8 +5,9 @@ with λ_K = ∇_θ J_Out(θ^K), backwards,
 
     ∂_φ += α G_iᵀ λ_{i+1},      λ_i = λ_{i+1} + α H_iᵀ λ_{i+1},      i = K−1, ..., 0
 
-and finally ∂_φ += (∂θ⁰/∂φ)ᵀ λ_0. One forward and one backward pass; the last H_0 is skipped where
-θ⁰ does not depend on φ.
+and finally ∂_φ += (∂θ⁰/∂φ)ᵀ λ_0. (These λ_i are adjoints. The outer objectives here depend on φ
+through θ^K only; otherwise ∂_φ would start from ∇_φ J_Out.) One forward and one backward pass; the
+last H_0 is skipped where θ⁰ does not depend on φ. Source: [Liu2022], Proposition 3.1.
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ and score ψ·v,
             f = visit(γ Pᵀ(d π (ψ·v))),  h = evaluate(Σ_a π (ψ·v) A)
 
 which are the sampled forms of `tabular.estimators` with their expectations filled in. Facts
-that follow, and are tested: E g and E Ĥ of `loaded_dice` are the derivatives of J_T with terminal
-table V_b at λ = 1, and `dice` of J_T with V_b = 0; with V_b = V^π the mean of the `ad` Hessian is
-exactly zero, and that of `lvc` is the local part of ∇²J_T.
+that follow, and are tested: at λ = 1, E g and E Ĥ of `loaded_dice` are the derivatives of J_T with
+terminal table V_b, those of `dice` with V_b = 0, and E Ĥ of `lvc` is the local part of ∇²J_T; with
+V_b = V^π, at any λ, the mean of the `ad` Hessian is exactly zero.
 
 Covariances are of a single trajectory (`tabular.covariance`); for N independent ones divide by N.
 """

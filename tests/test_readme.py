@@ -51,7 +51,8 @@ def broken_links(page: Path) -> list[str]:
     return wrong
 
 
-def test_python_blocks_run_in_order():
+def test_python_blocks_run_in_order(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     code = blocks(README, "python")
     assert len(code) == 2
     namespace: dict[str, object] = {}
