@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tabular import files
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -54,7 +56,7 @@ def broken_links(page: Path) -> list[str]:
 def test_python_blocks_run_in_order(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code = blocks(README, "python")
-    assert len(code) == 2
+    assert len(code) == 3
     namespace: dict[str, object] = {}
     printed = io.StringIO()
     for block in code:
@@ -62,6 +64,7 @@ def test_python_blocks_run_in_order(tmp_path, monkeypatch):
             exec(compile(block, "README.md", "exec"), namespace)
     # LVC's share of the Hessian that is wrong on FrozenLake; and three meta-gradients of θ's shape.
     assert 0.1 < float(printed.getvalue()) < 2
+    assert files.load("mine.npz").num_states == 2
     shapes = {namespace[name].shape for name in ("truth", "expected", "estimate", "theta")}
     assert shapes == {(17, 4)}
 
