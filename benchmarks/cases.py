@@ -86,6 +86,7 @@ def _hessians(quick: bool) -> Iterator[Case]:
             partial(random_problem, num_states),
             sides,
             (Target(JAX, ratio=ratio),) if ratio else (),
+            seconds=20.0 if num_states == 300 else 6.0,  # a second and more for one call of JAX
             modules=LIBRARIES,
         )
     batch = 3 if quick else 256

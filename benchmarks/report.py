@@ -11,9 +11,9 @@ from benchmarks.sides import Row
 
 
 def table(rows: Sequence[Row]) -> Table:
-    """Make the table of `gmrl bench`: median time, times ours, target, agreement."""
+    """Make the table of `gmrl bench`: time, times ours, target, agreement."""
     made = Table(
-        title="Speed, one thread, float64: median processor time a call, all sides in turns",
+        title="Speed, one thread, float64: the cheapest call, all sides in turns",
         caption=(
             "× gmrl: this side's time over ours, above 1 where we are faster. agrees: largest "
             "distance from our numbers relative to the largest of them, checked before timing."

@@ -118,7 +118,7 @@ def _timed(row: Row, case: Case, timing: Timing, work: float) -> Row:
     return replace(
         row,
         seconds=timing.seconds / work,
-        wall=timing.wall / work,
+        median=timing.median / work,
         calls=timing.calls,
         cores=timing.cores,
     )

@@ -113,7 +113,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Row:
-    """One side of one case, measured: median processor seconds a unit of work, best wall time.
+    """One side of one case, measured: seconds a unit of work, of the cheapest and the middle call.
 
     `ratio` is this side's seconds over ours, `error` its largest distance from our numbers
     relative to the largest of them; `met` is whether the target is, None without one.
@@ -124,7 +124,7 @@ class Row:
     side: str
     unit: str
     seconds: float | None = None
-    wall: float | None = None
+    median: float | None = None
     calls: int = 0
     cores: float | None = None
     ratio: float | None = None

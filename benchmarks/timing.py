@@ -1,10 +1,11 @@
 """Time several functions in turns.
 
 Another process on the machine slows down whatever runs beside it. The functions therefore take
-turns, round by round and in alternating order, and what is compared is processor time, which
-leaves out the waiting for a core; on one thread of a quiet machine it is the wall time. Of the
-calls the median counts, not the smallest: the system books the time of another thread (XLA's) now
-and then to the next call. A fast function is called several times a round.
+turns, round by round and in alternating order, and the cheapest call of each is compared: what the
+computation costs when nothing disturbs it. A short call is cheapest by wall time: among hundreds
+some find a quiet moment. A long one has few tries and no quiet, so that its processor time counts,
+which leaves out the waiting for a core (for short calls the system books that too coarsely where
+threads are involved, as in XLA). On one thread of a quiet machine both times are the same.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 #: A function that takes more seconds than this is timed once: its first call.
-PATIENCE = 10.0
+PATIENCE = 7.0
 #: In a round every function but the slowest is called about as long as that one, up to this often.
 MOST_CALLS = 25
+#: A call of more seconds than this is long.
+LONG = 0.1
 
 
 class Clock(NamedTuple):
@@ -28,16 +31,19 @@ class Clock(NamedTuple):
     wall: float
     processor: float
 
+    @property
+    def cost(self) -> float:
+        """Processor time of a long call, wall time of a short one."""
+        return self.processor if self.processor > LONG else self.wall
+
 
 class Timing(NamedTuple):
     """Seconds a call.
 
     Attributes
     ----------
-    seconds : float
-        Median of the calls' processor times.
-    wall : float
-        Smallest wall time.
+    seconds, median : float
+        Smallest and middle cost.
     calls : int
         How many were timed.
     cores : float
@@ -45,7 +51,7 @@ class Timing(NamedTuple):
     """
 
     seconds: float
-    wall: float
+    median: float
     calls: int
     cores: float
 
@@ -66,7 +72,7 @@ def interleave(
     patient = [name for name in functions if first[name].processor <= PATIENCE]
     samples = {name: [first[name]] for name in functions}
     samples |= {name: [clock(functions[name])[1]] for name in patient}
-    rough = {name: samples[name][0].processor for name in patient}
+    rough = {name: samples[name][0].cost for name in patient}
     slowest = max([0.02, *(rough[name] for name in patient)])
     calls = {
         name: int(np.clip(slowest / max(rough[name], 1e-6), 1, MOST_CALLS)) for name in patient
@@ -96,4 +102,5 @@ def clock(function: Callable[[], Any]) -> tuple[Any, Clock]:
 def _summary(samples: list[Clock]) -> Timing:
     wall, processor = np.array(samples).T
     cores = float(processor.sum() / wall.sum())
-    return Timing(float(np.median(processor)), float(wall.min()), len(wall), cores)
+    cost = [sample.cost for sample in samples]
+    return Timing(min(cost), float(np.median(cost)), len(cost), cores)

@@ -96,7 +96,7 @@ def test_a_row_is_timed_where_the_numbers_agree():
     assert other.ratio == pytest.approx(other.seconds / ours.seconds)
     assert (other.target, other.met) == ("≥ 0", True)
     assert other.calls >= 3
-    assert other.wall > 0
+    assert 0 < other.seconds <= other.median
 
 
 def test_a_missed_target_is_said():
@@ -175,7 +175,7 @@ def test_slow_functions_are_timed_once(monkeypatch):
     first = {"slow": Clock(4.0, 2.0), "fast": Clock(1e-3, 1e-3)}
     timings = interleave(functions, first, seconds=0.0)
     assert "slow" not in calls
-    assert timings["slow"] == Timing(seconds=2.0, wall=4.0, calls=1, cores=0.5)
+    assert timings["slow"] == Timing(seconds=2.0, median=2.0, calls=1, cores=0.5)
     assert timings["fast"].calls == len(calls) >= 3
 
 
