@@ -22,7 +22,9 @@ def finite_array(value: Any, name: str) -> NDArray[np.float64]:
     if np.ma.is_masked(value):
         raise ValueError(f"{name} must have no masked entries; fill them first")
     if not np.all(np.isfinite(array)):
-        raise ValueError(f"{name} must be finite, received NaN or infinity")
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        at = f" at index {where}" if where else ""
+        raise ValueError(f"{name} must be finite, received NaN or infinity{at}")
     return array
 
 

@@ -70,19 +70,19 @@ def _divisor(sums: Array) -> Array:
 
 
 def _check_rows(entries: Any, sums: Any, sparse: Any) -> None:
-    if not np.all(np.isfinite(entries)):
-        raise ValueError("P must be finite, received NaN or infinity")
-    if np.any(entries < 0):
-        if sparse is None:
-            where = np.argwhere(entries < 0)[0]
-            state_action = tuple(int(i) for i in where[:-1])
-        else:
-            coo = sparse.tocoo()
-            row = int(coo.row[np.flatnonzero(coo.data < 0)[0]])
-            state_action = divmod(row, sums.shape[-1])
-        raise ValueError(
-            f"P must not be negative, received {np.min(entries)} in {_at(state_action)}"
-        )
+    for wrong, requirement in (
+        (~np.isfinite(entries), "be finite"),
+        (entries < 0, "not be negative"),
+    ):
+        if np.any(wrong):
+            if sparse is None:
+                state_action = tuple(int(i) for i in np.argwhere(wrong)[0][:-1])
+            else:
+                row = int(sparse.tocoo().row[np.flatnonzero(wrong)[0]])
+                state_action = divmod(row, sums.shape[-1])
+            raise ValueError(
+                f"P must {requirement}, received {entries[wrong][0]} in {_at(state_action)}"
+            )
     wrong = np.abs(sums - 1) > ROW_SUM_TOLERANCE
     if np.any(wrong):
         where = tuple(int(i) for i in np.argwhere(wrong)[0])
