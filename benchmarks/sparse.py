@@ -151,7 +151,7 @@ def _resident(field: str) -> int:
 
 
 def draw(rows: Sequence[Row]) -> Any:
-    """Time and memory against S, one line a graph, with its slope in the legend."""
+    """Time and memory against S, one line a graph; the dotted line is proportional to S."""
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(1, 2, figsize=(7.2, 3.0))
