@@ -20,4 +20,3 @@ ESTIMATOR_LOOKS = {
     "loaded_dice": Look("Loaded-DiCE", "#009E73", "^", (3, 1.5)),
     "dice": Look("DiCE", "#CC79A7", "D", (1.2, 1.2)),
 }
-TRUTH_COLOR = "0.2"

@@ -42,12 +42,12 @@ class Chain:
 
     def expect_next(self, v: Array) -> Array:
         """E[v_{t+1}(s_{t+1}) | s_t, a_t]: (..., H, S) -> (..., H, S, A)."""
-        return self._transitions.expect(v if self.horizon is None else _shift(v, -1, -2))
+        return self._transitions.expect(v if self.horizon is None else _earlier(v))
 
     def push_next(self, c: Array) -> Array:
         """Σ_x c_{t−1}(x) P(·|x), arriving at t: (..., H, S, A) -> (..., H, S)."""
         pushed = self._transitions.push(c)
-        return pushed if self.horizon is None else _shift(pushed, 1, -2)
+        return pushed if self.horizon is None else _later(pushed)
 
     def start(self, initial: Array) -> Array:
         """ρ at time 0: (..., S) -> (..., H, S)."""
@@ -135,13 +135,15 @@ class Discounted:
         return np.stack(np.broadcast_arrays(*out), axis=-2)
 
 
-def _shift(x: Array, by: int, axis: int) -> Array:
-    """Move along the time axis by one step, filling with zero."""
+def _earlier(x: Array) -> Array:
+    """x_{t+1} at t, zero at the end, (..., H, S)."""
     out = np.zeros_like(x)
-    source, target = (
-        (slice(1, None), slice(None, -1)) if by < 0 else (slice(None, -1), slice(1, None))
-    )
-    out[(..., target, *[slice(None)] * (-axis - 1))] = x[
-        (..., source, *[slice(None)] * (-axis - 1))
-    ]
+    out[..., :-1, :] = x[..., 1:, :]
+    return out
+
+
+def _later(x: Array) -> Array:
+    """x_{t−1} at t, zero at the start, (..., H, S)."""
+    out = np.zeros_like(x)
+    out[..., 1:, :] = x[..., :-1, :]
     return out

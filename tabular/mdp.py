@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -67,6 +66,8 @@ class TabularMDP:
     state_labels: Sequence[str] | None = None
     action_labels: Sequence[str] | None = None
     name: str = "mdp"
+    #: The kernel P with its products.
+    transitions: Transitions = field(init=False)
     successor_reward: Any = field(init=False, default=None)
     bonus: Any = field(init=False, default=None)
 
@@ -86,11 +87,6 @@ class TabularMDP:
                 self.action_labels, transitions.num_actions, "action_labels"
             ),
         )
-
-    @cached_property
-    def transitions(self) -> Transitions:
-        """The kernel P with its products (`tabular.transitions`)."""
-        return wrap(self.P)
 
     @property
     def num_states(self) -> int:

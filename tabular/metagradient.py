@@ -86,9 +86,10 @@ def meta_gradient(
         theta = theta + step_size * moved_by.gradient
     adjoint = outer(problem.outer(phi, theta), rng).gradient
     total = np.zeros(phi.shape)
+    start_moves = problem.start_vjp(adjoint) is not None
     for i in reversed(range(num_steps)):
         total = total + step_size * problem.cross(differentials[i], adjoint)
-        if i > 0 or problem.start_vjp(adjoint) is not None:
+        if i > 0 or start_moves:
             adjoint = adjoint + step_size * differentials[i].vjp(adjoint)
     from_start = problem.start_vjp(adjoint)
     return total if from_start is None else total + from_start

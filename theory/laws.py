@@ -6,6 +6,7 @@ product with u = g/‖g‖; and the K-step MAML meta-gradient, its path moved by
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,9 @@ from tabular.mdp import TabularMDP
 from tabular.meta_moments import maml_moments, trajectory_law
 from tabular.metagradient import adapt, meta_gradient
 from tabular.problems import Maml
-from tabular.registry import find_estimator
+from tabular.registry import Estimator
 from tabular.sources import Mean, Sampled
+from tabular.trajectory_law import TrajectoryLaw
 from tabular.transitions import Array
 from theory.report import Law, norm, unit
 from theory.settings import BASELINES, Settings
@@ -43,29 +45,23 @@ def estimator_laws(
 ) -> dict[str, Law]:
     """Return the laws by quantity; a gradient of at most `rounding` has no direction u."""
     rng, path_rng = (np.random.default_rng(s) for s in stream.spawn(2))
-    kind = find_estimator(name)
     problem, theta = Maml(mdp), np.zeros((mdp.num_states, mdp.num_actions))
     source = Sampled(
         name, settings.num_trajectories, settings.horizon, BASELINES[settings.baseline]
     )
-    unbiased = Sampled(
-        name if kind.cross else "loaded_dice",
-        settings.num_trajectories,
-        settings.horizon,
-        BASELINES[settings.baseline],
-    )
     update = problem.inner(theta, theta)
+    law, kind = trajectory_law(update, source)
+    unbiased = replace(source, estimator=name if kind.cross else "loaded_dice")
     mean, reference = Mean(source)(update, None), Mean(unbiased)(update, None)
-    law, _ = trajectory_law(update, source)
 
     count = check_trajectories(settings)
-    check = Sampled(name, count, settings.horizon, source.baseline)
+    check = replace(source, num_trajectories=count)
     trials = np.broadcast_to(theta, (CHECK_ESTIMATES, *theta.shape))
     sampled = check(problem.inner(trials, trials), rng)
 
     truth = here.gradient
     u = unit(truth, rounding)
-    product, direction = here.hvp(u), unit(here.hvp(u))
+    product = here.hvp(u)
     laws = {
         "gradient": Law(
             truth,
@@ -92,7 +88,7 @@ def estimator_laws(
         mean.vjp(u),
         reference.vjp(u),
         covariance.hvp_variance(law, kind, u),
-        covariance.hvp_variance_along(law, kind, u, direction),
+        covariance.hvp_variance_along(law, kind, u, unit(product)),
         sampled.vjp(u),
         count,
     )
@@ -100,7 +96,7 @@ def estimator_laws(
     truth = meta_gradient(problem, theta, **options)
     options["path"] = Mean(source)
     expected = meta_gradient(problem, theta, curvature=Mean(source), **options)
-    variance, along = _meta_variance(problem, theta, options, source, unit(truth), law)
+    variance, along = _meta_variance(problem, theta, options, source, unit(truth), law, kind)
     moved = options | {"path": source, "curvature": Mean(source), "rng": path_rng}
     together = max(1, PATH_STEPS // (settings.num_trajectories * settings.horizon))
     paths = [
@@ -126,10 +122,10 @@ def _meta_variance(
     options: dict[str, Any],
     source: Sampled,
     direction: Array,
-    law: Any,
+    law: TrajectoryLaw,
+    kind: Estimator,
 ) -> tuple[float | None, float | None]:
     """tr Cov and its value along a direction, of one trajectory's meta-gradient (times N)."""
-    kind = find_estimator(source.estimator)
     if options["num_steps"] == 1:
         iterate = adapt(problem, theta, **options)[-1]
         p, scale = exact.gradient(problem.mdp, iterate), options["step_size"] ** 2
