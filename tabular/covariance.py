@@ -17,6 +17,7 @@ a variance along one direction needs only scalars per state.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,7 @@ def table_covariance(law: TrajectoryLaw) -> Array:
     return second - np.multiply.outer(mean, mean)
 
 
+@lru_cache(maxsize=2)  # every trace of `ad` and `lvc` under one law begins with it
 def table_covariance_blocks(law: TrajectoryLaw) -> Array:
     """The blocks Cov(C(s, ·), C(s, ·)) of `table_covariance`, (S, A, A), without the rest."""
     pairs, diagonal, mean = _table_moments(law, law.expect_own_block)
