@@ -87,7 +87,8 @@ class InnerPath:
         together = sample(
             self.mdp, theta, horizon=source.horizon, num_trajectories=count * num, rng=rng
         )
-        apart = Trajectories(*(x.reshape(len(x), count, num) for x in together))
+        states, actions, rewards = (x.reshape(len(x), count, num) for x in together)
+        apart = Trajectories(states, actions, rewards)
         options = source.advantage_options(self.problem.inner(theta, theta), None)
         return Estimate(self.mdp, theta, apart, estimator=source.estimator, **options)
 
