@@ -12,7 +12,8 @@ with H_i = ∇²J(θ̄^i), ∂H_i[Δ] its derivative along Δ (for `loaded_dice`
 estimators' expected curvature is not H, and the term is left out), L_i = I + α E Ĥ(θ̄^i), and the
 adjoints λ along θ̄. All maps are fixed beforehand and each ξ_i is a martingale difference: E C = 0
 exactly, whatever the maps, so F − C has the mean of F and, to first order, no noise. For K = 1,
-C = α L_0 H_1 ξ_0.
+C = α L_0 H_1 ξ_0. Where steps are so long that first order says nothing, F alone scatters less and
+is taken instead.
 """
 
 from __future__ import annotations
@@ -49,12 +50,11 @@ def compositional(
     if not np.ptp(sampled.ends, axis=0).any():
         return None
     expected = path.adjoints(path.means(source))[0]
-    return mean_shift(sampled.draws - sampled.control, expected)
+    shifts = (mean_shift(x, expected) for x in (sampled.draws - sampled.control, sampled.draws))
+    return min(shifts, key=lambda shift: shift[1])
 
 
-def sampled_paths(
-    path: InnerPath, source: Sampled, count: int, rng: np.random.Generator
-) -> Paths:
+def sampled_paths(path: InnerPath, source: Sampled, count: int, rng: np.random.Generator) -> Paths:
     """Sample paths, as many at a time as fit into memory."""
     a_path = source.horizon * max(source.num_trajectories, path.iterates[0].size)
     together = max(1, TOGETHER // a_path)

@@ -18,7 +18,7 @@ from tabular.sampling import successor_rewards
 from tabular.transitions import Array
 
 #: A transition met less often than this on average may well be missed, or met far too often.
-FEW = 20
+FEW = 5
 #: The share of the variance that such transitions may carry.
 NEGLIGIBLE = 0.05
 

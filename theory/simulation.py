@@ -9,8 +9,8 @@ With M estimates x of n trajectories, E x and Cov x exact, and e the direction o
 
 The second is approximate: se is the simulation's own, and squares have heavy tails. In logarithms
 twice the variance and half of it score alike. Where the squares come from a few of the estimates
-only (a rare reward seen once), or do not scatter at all (never seen), it says nothing: None. So does
-the first where it rests on the estimates' own standard error.
+only (a rare reward seen once), or do not scatter at all (never seen), it says nothing: None. The
+same holds for the first where it rests on the estimates' own standard error.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from rich.console import Console
 from figures.tables import verification_table
 from tabular import TabularMDP
 from tabular.registry import ESTIMATORS
-from tests.theory.test_verification import DEGENERATE, degenerate_report, dense_random
+from tests.theory.cases import DEGENERATE, degenerate_report, dense_random
 from theory.report import Report
 from theory.settings import Settings
 from theory.verification import verify

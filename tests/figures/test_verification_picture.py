@@ -12,7 +12,7 @@ from figures.save import STYLE
 from figures.verification import NUM_TRAJECTORIES, TITLES, draw
 from tabular import TabularMDP
 from tabular.registry import ESTIMATORS
-from tests.theory.test_verification import DEGENERATE, degenerate_report, dense_random
+from tests.theory.cases import DEGENERATE, degenerate_report, dense_random
 from theory.report import Report
 from theory.settings import Settings
 from theory.verification import verify
