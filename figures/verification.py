@@ -61,7 +61,7 @@ def draw(report: Report) -> Any:
 def _panel(axis: Any, rows: list[Row], report: Report) -> None:
     """Lines, dots and floors of one quantity."""
     axis.set(xscale="log", yscale="log", xlim=(1, 1e5))
-    _ticks(axis.xaxis, np.arange(6), (1,))
+    _ticks(axis.xaxis, np.arange(6.0), (1,))
     if rows[0].truth == 0:
         axis.set_yticks([])
         axis.text(0.5, 0.5, "the truth is zero", transform=axis.transAxes, ha="center")
@@ -96,15 +96,12 @@ def _curve(axis: Any, row: Row, report: Report, place: float) -> list[float]:
     from matplotlib.transforms import ScaledTranslation
 
     look, shown = ESTIMATOR_LOOKS[row.estimator], []
-    # An empty line keeps the estimator in the legend.
-    error: Array = np.full(NUM_TRAJECTORIES.shape, np.nan)
     if row.sd is not None:
         variance = row.sd**2 * report.settings["num_trajectories"]
         error = np.sqrt(row.bias**2 + variance / NUM_TRAJECTORIES) / row.truth
+        dashes = look.dash or (1, 0)
+        axis.plot(NUM_TRAJECTORIES, error, color=look.color, label=look.label, dashes=dashes)
         shown += [error.min(), error.max()]
-    axis.plot(
-        NUM_TRAJECTORIES, error, color=look.color, label=look.label, dashes=look.dash or (1, 0)
-    )
     if row.sampled_rmse is not None:
         rare = row.sd is not None and row.sd > 0 and row.z_sd is None
         apart = ScaledTranslation(APART * place / 72, 0, axis.figure.dpi_scale_trans)

@@ -87,8 +87,11 @@ class InnerPath:
         together = sample(
             self.mdp, theta, horizon=source.horizon, num_trajectories=count * num, rng=rng
         )
-        states, actions, rewards = (x.reshape(len(x), count, num) for x in together)
-        apart = Trajectories(states, actions, rewards)
+        apart = Trajectories(
+            together.states.reshape(-1, count, num),
+            together.actions.reshape(-1, count, num),
+            together.rewards.reshape(-1, count, num),
+        )
         options = source.advantage_options(self.problem.inner(theta, theta), None)
         return Estimate(self.mdp, theta, apart, estimator=source.estimator, **options)
 

@@ -118,9 +118,8 @@ class Scaled(NamedTuple):
     def gradient(self):
         return 1.05 * self.right.gradient
 
-    @property
-    def hessian(self):
-        return 1.05 * self.right.hessian
+    def hvp(self, v):
+        return 1.05 * self.right.hvp(v)
 
     def vjp(self, u):
         return 1.05 * self.right.vjp(u)
