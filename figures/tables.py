@@ -21,6 +21,8 @@ HEADS = (
     *("bias", "truncation", "Hessian", "compositional", "sd"),
     *("beaten from N", "z mean", "z sd"),
 )
+#: Smaller percentages are not spelled out.
+TINY = 1e-3
 #: Columns in which every layout fits.
 UNBOUNDED = 10_000
 
@@ -59,8 +61,8 @@ def _title(report: Report) -> str:
 def _caption(report: Report) -> str:
     settings = report.settings
     return (
-        f"{report.horizon_note} of the discounted future beyond it; V_b {settings['baseline']}, "
-        f"K = {settings['num_steps']}, α = {report.step_size:.4g} "
+        f"{report.horizon_note}: what lies beyond T of the discounted future. "
+        f"V_b {settings['baseline']}, K = {settings['num_steps']}, α = {report.step_size:.4g} "
         f"(α‖∇²J‖ = {report.step_size * report.hessian_norm:.2g}). In % of the truth's norm (abs: "
         "itself, where that is zero). Of the meta-gradient, bias and sd are those of the curvature "
         "alone: θ moves by expected estimates and the outer gradient is exact; compositional "
@@ -135,6 +137,8 @@ def _percent(value: float | None, truth: float) -> str:
     share = 100 * value / truth
     if share < 1e-10:
         return "0"
+    if share < TINY:
+        return f"<{TINY:g}"
     return f"{share:.0f}" if 1000 <= share < 1e5 else f"{share:.3g}"
 
 

@@ -50,8 +50,8 @@ def draw(report: Report) -> Any:
         f"{report.mdp}: {report.num_states} states, {report.num_actions} actions, "
         f"γ = {report.gamma:g}, α = {report.step_size:.3g}, V_b {report.settings['baseline']}\n"
         f"{report.horizon_note}\n"
-        f"lines: exact; dots: {CHECK_ESTIMATES} simulated estimates (hollow: they met too few rare "
-        "rewards); ticks at the right: bias",
+        f"lines: exact; dots: {CHECK_ESTIMATES} simulated estimates (hollow: where rare events "
+        "decide); ticks at the right: bias",
         fontsize=10,
         parse_math=False,
     )
@@ -79,7 +79,7 @@ def _panel(axis: Any, rows: list[Row], report: Report) -> None:
     low, high = min(shown + seen) / 1.3, max(shown + seen) * 1.3
     axis.set_ylim(low, high)
     exponents = np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
-    _ticks(axis.yaxis, exponents, (1,) if high / low > 30 else (1, 2, 5))
+    _ticks(axis.yaxis, exponents, (1,) if high / low > 100 else (1, 2, 5))
     for place, (row, floor) in enumerate(zip(rows, floors, strict=True)):
         if floor in seen:
             axis.plot(

@@ -393,7 +393,7 @@ def test_each_mdp_gets_its_own_horizon(tmp_path, run_here):
     assert reports[1]["horizon_note"] == "T = 7, γ^T = 0.78 %"
     given = strict(run_here("verify", *both, "-T", "3", "--json").stdout)
     assert [report["horizon"] for report in given] == [3, 3]
-    assert "T = 42, γ^T = 1.2 % of the discounted future" in run_here("verify", *both).stdout
+    assert "T = 42, γ^T = 1.2 %: what lies beyond T" in run_here("verify", *both).stdout
 
 
 @pytest.mark.parametrize("columns", [80, 120])

@@ -31,7 +31,7 @@ from theory.inner_path import InnerPath, adjoints
 #: Sampled inner paths.
 NUM_PATHS = 64
 #: Paths sampled together have no more time steps, and tables over time no more entries.
-TOGETHER = 4_000_000
+TOGETHER = 2_000_000
 
 
 class Paths(NamedTuple):

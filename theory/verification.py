@@ -1,24 +1,24 @@
 """The main table: for one MDP, the truth, and the bias and spread of every estimator of it.
 
 At the uniform policy θ = 0, for the gradient g = ∇J, the Hessian H = ∇²J (in the Frobenius norm,
-where S·A is small), its product H u with u = g/‖g‖ that a gradient step meets, and the K-step MAML
-meta-gradient, each estimator gets
+where it is affordable), its product H u with u = g/‖g‖ that a gradient step meets, and the K-step
+MAML meta-gradient, each estimator gets
 
     truncation     mean of an unbiased estimator of the T-step objective − truth: the part that
                    trajectories of length T cannot see, whatever the estimator
     Hessian        mean − mean of that unbiased estimator: what the surrogate's second derivative
                    misses
     compositional  for the meta-gradient: how much further the mean shifts when θ moves by the
-                   average of N trajectories instead of by its expectation (estimated from sampled
-                   paths, with a standard error)
+                   average of N trajectories instead of by its expectation
+                   (`theory.compositional`, estimated with a standard error)
     bias           truncation and Hessian together, as vectors: mean − truth
     sd             √tr Cov of the estimate from N trajectories
+    z mean, z sd   a simulation's mean and spread against the exact ones (`theory.simulation`)
 
-The meta-gradient's inner path moves by expected estimates and its outer gradient is exact, so that
-`bias` and `sd` are those of the curvature; a sampled path adds `compositional`.
-All but the compositional part come from `tabular.moments`, without simulation. The z-score
-compares a simulation with them: the mean of M trajectories along the direction of the truth, minus
-its exact value, over its exact standard deviation.
+The meta-gradient's inner path moves by expected estimates and its outer gradient is exact: `bias`
+and `sd` are those of the curvature (source II) alone; sampled steps (I) add `compositional`. All
+but the compositional part and the scores come from `tabular.moments`, without simulation. T is the
+settings' or each MDP's own (`theory.effort`).
 """
 
 from __future__ import annotations

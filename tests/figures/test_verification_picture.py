@@ -138,7 +138,7 @@ def test_dots_at_one_n_stand_side_by_side(drawn):
         assert np.all(np.diff(places) > 1.0)
 
 
-@pytest.mark.parametrize("spread", [0.9, 2.5, 40.0, 3e4, 1e9])
+@pytest.mark.parametrize("spread", [0.9, 2.5, 20.0, 40.0, 90.0, 3e4, 1e9])
 @pytest.mark.parametrize("size", [1e-7, 0.7, 1e7])
 def test_tick_labels_are_there_and_do_not_meet(spread, size, drawn):
     """Errors over less than a decade to many of them: two labels at least, none over another."""
