@@ -43,6 +43,18 @@ def test_quantecon_arrays():
     reward[...] = 0.0  # the caller's own
 
 
+@representations
+@pytest.mark.parametrize("num_actions", [1, 2])
+def test_what_goes_out_is_the_callers_own(represent, num_actions):
+    mdp = zoo.random_mdp(3, num_actions, concentration=1.0, rng=np.random.default_rng(0))
+    mdp = represent(mdp)
+    tables = [*interchange.to_quantecon(mdp)[:2]]
+    for table in interchange.to_pymdptoolbox(mdp)[:2]:
+        tables += table if isinstance(table, list) else [table]
+    for table in tables:
+        (table.data if sp.issparse(table) else table)[...] = 0.0
+
+
 def test_quantecon_pairs():
     sparse = TabularMDP(P, R, 0.9, 0).sparse()
     reward, kernel, beta, s, a = interchange.to_quantecon(sparse)
