@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -10,6 +10,9 @@ import scipy.sparse as sp
 from tabular._checks import finite_array
 from tabular._frozen import freeze, frozen
 from tabular.transitions import Array, DenseTransitions, SparseTransitions, Transitions
+
+if TYPE_CHECKING:
+    from tabular.mdp import TabularMDP
 
 #: How far a probability row may be from summing to one: float32 tables pass, typos do not. Rows
 #: further off than rounding are divided by their sum, since 1/(1 − γ) would magnify the rest.
@@ -38,6 +41,21 @@ def check_batch(name: str, shape: tuple[int, ...], batch: tuple[int, ...]) -> No
             f"the leading dimensions of {name} must broadcast with those of P, {batch}, "
             f"received {shape}"
         ) from None
+
+
+def require_one(
+    mdp: TabularMDP, what: str, *, rewards: bool = True, discounts: bool = True
+) -> None:
+    """Raise ValueError, naming `what`, for a batch of kernels, or of rewards or of discounts."""
+    for shape, kind, remedy, wanted in (
+        (mdp.batch_shape, "MDP", "take one with mdp[i]", True),
+        (mdp.R.shape[:-2], "reward table", "take one with mdp.with_reward(R[i])", rewards),
+        (np.shape(mdp.gamma), "discount", "take one with mdp.with_gamma(gamma[i])", discounts),
+    ):
+        if shape and wanted:
+            raise ValueError(
+                f"{what} needs one {kind}, received a batch of shape {shape}: {mdp!r}; {remedy}"
+            )
 
 
 def transition_table(P: Any) -> Any:

@@ -16,6 +16,7 @@ import scipy.sparse as sp
 from tabular import _checks
 from tabular.alias import AliasTable, Index, alias_table, sparse_alias_table
 from tabular.mdp import TabularMDP
+from tabular.mdp_checks import require_one
 from tabular.policy import softmax
 from tabular.transitions import Array, Transitions
 
@@ -79,10 +80,8 @@ def sample(
     horizon = _checks.positive_integer(horizon, "horizon")
     num = _checks.positive_integer(num_trajectories, "num_trajectories")
     theta = _checks.logits(theta, (mdp.num_states, mdp.num_actions))
-    if mdp.batch_shape:
-        raise ValueError(f"sampling needs one MDP, received a batch of shape {mdp.batch_shape}")
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"rng must be a numpy.random.Generator, received {type(rng).__name__}")
+    require_one(mdp, "sampling", rewards=False, discounts=False)
+    rng = _checks.generator(rng)
     num_states, num_actions = mdp.num_states, mdp.num_actions
     batch = np.broadcast_shapes(theta.shape[:-2], mdp.R.shape[:-2])
     policy = softmax(np.broadcast_to(theta, (*batch, num_states, num_actions)))

@@ -14,14 +14,11 @@ R = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
 R_NEXT = np.arange(12.0).reshape(2, 3, 2)
 SPARSE = {"dense": lambda mdp: mdp, "sparse": lambda mdp: mdp.sparse()}
 representations = pytest.mark.parametrize("represent", SPARSE.values(), ids=SPARSE)
-batches = pytest.mark.parametrize(
-    "batch",
-    [
-        TabularMDP.stack([zoo.two_state(), zoo.two_state()]),
-        zoo.two_state().with_gamma([0.1, 0.2]),
-        zoo.two_state().with_reward(np.zeros((2, 2, 2))),
-    ],
-)
+BATCHES = {
+    r"one MDP, .* \(2,\): .*mdp\[i\]": TabularMDP.stack([zoo.two_state(), zoo.two_state()]),
+    r"one discount, .* \(2,\): .*with_gamma": zoo.two_state().with_gamma([0.1, 0.2]),
+    r"one reward table, .*with_reward": zoo.two_state().with_reward(np.zeros((2, 2, 2))),
+}
 
 
 def assert_identical(actual, expected):
@@ -120,11 +117,11 @@ def test_quantecon_refuses(arguments, message):
         interchange.from_quantecon(*arguments, initial=0)
 
 
-@batches
-def test_a_batch_is_refused(batch):
-    for export in (interchange.to_quantecon, interchange.to_pymdptoolbox):
-        with pytest.raises(ValueError, match=r"needs one MDP, received a batch.*mdp\[i\]"):
-            export(batch)
+@pytest.mark.parametrize("message", BATCHES)
+@pytest.mark.parametrize("export", ["to_quantecon", "to_pymdptoolbox"])
+def test_a_batch_is_refused(export, message):
+    with pytest.raises(ValueError, match=f"{export} needs {message}"):
+        getattr(interchange, export)(BATCHES[message])
 
 
 def test_pymdptoolbox_arrays():
