@@ -40,8 +40,8 @@ def generator(value: Any) -> np.random.Generator:
     """Return `value`, the argument `rng`, or raise TypeError."""
     if not isinstance(value, np.random.Generator):
         raise TypeError(
-            f"rng must be a numpy.random.Generator, received {type(value).__name__}; make one "
-            "with np.random.default_rng(seed)"
+            f"rng must be a numpy.random.Generator, received {type(value).__name__}; what is drawn "
+            "at random needs rng=np.random.default_rng(seed)"
         )
     return value
 

@@ -189,19 +189,16 @@ class TabularMDP:
         return other
 
     def sparse(self) -> TabularMDP:
-        """The same MDP with P as a sparse matrix."""
-        rewards = self.rewards
-        if self.successor_reward is not None and not self.is_sparse:
-            rewards = sp.csr_array(rewards.reshape(-1, self.num_states))
-        return TabularMDP(
-            self.transitions.rows,
-            rewards,
-            self.gamma,
-            self.initial,
-            self.state_labels,
-            self.action_labels,
-            self.name,
-        )
+        """The same MDP with P as a sparse matrix; batches of rewards and discounts stay."""
+        if self.is_sparse:
+            return self
+        other = self._replace(P=self.transitions.rows, transitions=wrap(self.transitions.rows))
+        if self.successor_reward is None:
+            return other
+        full = sp.csr_array(self.successor_reward.reshape(-1, self.num_states))
+        mean, full = reward_table(full, other.transitions)
+        R = mean if self.bonus is None else frozen(mean + self.bonus)
+        return other._replace(R=R, successor_reward=full)
 
     @classmethod
     def stack(cls, mdps: Iterable[TabularMDP]) -> TabularMDP:

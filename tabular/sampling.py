@@ -7,8 +7,8 @@ the loop is over time only. Logits may differ from trial to trial.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import scipy.sparse as sp
@@ -19,6 +19,9 @@ from tabular.mdp import TabularMDP
 from tabular.mdp_checks import require_one
 from tabular.policy import softmax
 from tabular.transitions import Array, Transitions
+
+#: Alias tables of kernels, each for as long as its kernel lives.
+_SUCCESSORS: WeakKeyDictionary[Transitions, tuple[AliasTable, Index]] = WeakKeyDictionary()
 
 
 class Trajectories(NamedTuple):
@@ -49,6 +52,49 @@ class Trajectories(NamedTuple):
     def batch_shape(self) -> tuple[int, ...]:
         """The trials' dimensions."""
         return self.actions.shape[1:-1]
+
+    def check(self, num_states: int, num_actions: int, **batches: tuple[int, ...]) -> None:
+        """Raise unless these may be trajectories of an MDP with so many states and actions.
+
+        Parameters
+        ----------
+        num_states, num_actions : int
+            S and A.
+        **batches : tuple of int
+            By name, leading dimensions that have to broadcast to the trials'.
+
+        Raises
+        ------
+        ValueError
+            If the arrays do not fit each other, a state or an action is out of range, or a batch
+            does not fit the trials. Reads all states and actions, but not the rewards.
+        """
+        steps, *trials = np.shape(self.actions)
+        expected = {"states": (steps + 1, *trials), "rewards": (steps, *trials)}
+        found = {name: np.shape(getattr(self, name)) for name in expected}
+        if found != expected or len(trials) < 1 or 0 in (steps, *trials):
+            raise ValueError(
+                "trajectories must hold states (T + 1, ..., N), actions and rewards (T, ..., N) "
+                f"with T, N >= 1, received {found} and actions {(steps, *trials)}"
+            )
+        for name, table, bound in (
+            ("states", self.states, num_states),
+            ("actions", self.actions, num_actions),
+        ):
+            if table.dtype.kind not in "iu":
+                raise ValueError(f"{name} must be integers, received dtype {table.dtype}")
+            # Unsigned, a negative number is a huge one: one pass finds both.
+            if table.view(f"u{table.itemsize}").max() >= bound:
+                raise ValueError(
+                    f"{name} must lie in 0..{bound - 1} for this MDP, received {table.min()} to "
+                    f"{table.max()}; give the MDP that the trajectories were drawn from"
+                )
+        for name, batch in batches.items():
+            if not _broadcasts_to(batch, self.batch_shape):
+                raise ValueError(
+                    f"the leading dimensions of {name}, {batch}, must broadcast to the trials' "
+                    f"dimensions {self.batch_shape}"
+                )
 
 
 def sample(
@@ -116,10 +162,17 @@ def sample(
     )
 
 
-@lru_cache(maxsize=64)
+def _broadcasts_to(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
+    fitting = all(n in (1, m) for n, m in zip(shape[::-1], target[::-1], strict=False))
+    return fitting and len(shape) <= len(target)
+
+
 def _successors(transitions: Transitions) -> tuple[AliasTable, Index]:
     """Alias table of P(·|s,a) over the nonzero entries, and their columns."""
-    return sparse_alias_table(transitions.rows)
+    tables = _SUCCESSORS.get(transitions)
+    if tables is None:
+        tables = _SUCCESSORS[transitions] = sparse_alias_table(transitions.rows)
+    return tables
 
 
 def _rewards(mdp: TabularMDP, batch: tuple[int, ...]) -> tuple[Array | None, Array | None]:

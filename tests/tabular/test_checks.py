@@ -35,7 +35,9 @@ def test_a_generator():
     assert _checks.generator(rng) is rng
     for other in (None, 0, np.random.RandomState(0), np.random):
         name = type(other).__name__
-        with pytest.raises(TypeError, match=rf"received {name}; make one with np\.random\.def"):
+        with pytest.raises(
+            TypeError, match=rf"received {name}; .* needs rng=np\.random\.default_rng"
+        ):
             _checks.generator(other)
 
 
