@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-os.environ["MPLBACKEND"] = "Agg"  # before matplotlib reads it and fails on a strange name
-
-import matplotlib
+import matplotlib.style
+from matplotlib.figure import Figure
 
 from tabular.atomic import write_atomically
 
@@ -23,20 +21,29 @@ def write_text(path: Path, text: str) -> None:
     write_atomically(path, lambda stream: stream.write(text.encode()))
 
 
-def save_picture(draw: Callable[[], Any], stem: Path) -> list[Path]:
-    """Draw in the house style, save as `stem`.svg and `stem`.png, and return the paths."""
-    import matplotlib.pyplot as plt
+def save_picture(draw: Callable[[], Figure], stem: Path) -> list[Path]:
+    """Draw in the house style, save as `stem`.svg and `stem`.png, and return the paths.
 
+    Parameters
+    ----------
+    draw : callable
+        Makes the `matplotlib.figure.Figure`, without pyplot: the caller's windows and backend are
+        left alone, and the figure goes when it is no longer used.
+    stem : Path
+        Where to, without the suffix.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be written.
+    """
     paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in FORMATS]
     with matplotlib.style.context(STYLE):
         figure = draw()
-        try:
-            for path, (suffix, metadata) in zip(paths, FORMATS.items(), strict=True):
-                write_atomically(path, _saver(figure, suffix, metadata))
-        finally:
-            plt.close(figure)
+        for path, (suffix, metadata) in zip(paths, FORMATS.items(), strict=True):
+            write_atomically(path, _saver(figure, suffix, metadata))
     return paths
 
 
-def _saver(figure: Any, suffix: str, metadata: dict[str, Any]) -> Callable[[BinaryIO], None]:
+def _saver(figure: Figure, suffix: str, metadata: dict[str, Any]) -> Callable[[BinaryIO], None]:
     return lambda stream: figure.savefig(stream, format=suffix, metadata=metadata)
