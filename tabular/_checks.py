@@ -1,4 +1,9 @@
-"""Checks shared by the public functions: requirement, value received, remedy."""
+"""Checks shared by the public functions.
+
+Each returns the argument in the form that is worked with, or raises TypeError where it is of the
+wrong kind and ValueError where its value is wrong; the message gives the argument's name, the
+requirement and what was received.
+"""
 
 from __future__ import annotations
 

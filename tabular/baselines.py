@@ -36,7 +36,18 @@ def zero_baseline(mdp: TabularMDP, theta: Array, rng: np.random.Generator | None
 
 @dataclass(frozen=True)
 class NoisyBaseline:
-    """V^π + c ‖V^π‖₂/S · z, drawn afresh for every estimate; ValueError unless c >= 0 is finite."""
+    """V^π + c ‖V^π‖₂/S · z, drawn afresh for every estimate.
+
+    Parameters
+    ----------
+    coefficient : float
+        c >= 0.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Unless c is one finite number >= 0.
+    """
 
     coefficient: float = 1.0
 

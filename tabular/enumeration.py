@@ -25,14 +25,28 @@ MAX_TRAJECTORIES = 2_000_000
 def enumerate_trajectories(
     mdp: TabularMDP, theta: Any, *, horizon: int
 ) -> tuple[Trajectories, Array]:
-    """Return every trajectory of length T as M trials of one trajectory, and p(τ) (M,).
+    """Make every trajectory of positive probability.
 
-    The trials' dimension makes `estimators.Estimate` return one estimate per trajectory.
+    Parameters
+    ----------
+    mdp : TabularMDP
+        One MDP with one reward table.
+    theta : array_like (S, A)
+    horizon : int
+        T.
+
+    Returns
+    -------
+    trajectories : Trajectories
+        M trials of one trajectory each, so that `estimators.Estimate` gives one estimate for each.
+    probability : ndarray (M,)
+        p(τ).
 
     Raises
     ------
-    ValueError
-        If there are more than `MAX_TRAJECTORIES`; the message gives their number.
+    ValueError, TypeError
+        If there are more than `MAX_TRAJECTORIES` (the message gives their number), the MDP or the
+        logits are a batch, or T is not a positive integer.
     """
     horizon = _checks.positive_integer(horizon, "horizon")
     require_one(mdp, "enumeration", discounts=False)
@@ -77,7 +91,10 @@ def enumerate_trajectories(
 
 
 def count_trajectories(mdp: TabularMDP, theta: Any, *, horizon: int) -> float:
-    """Count the trajectories of positive probability, without making them."""
+    """Count the trajectories of positive probability, without making them.
+
+    The arguments are those of `enumerate_trajectories`; infinite beyond the range of a float.
+    """
     support = mdp.transitions.rows.copy()
     support.eliminate_zeros()
     support.data = np.ones_like(support.data)

@@ -191,6 +191,6 @@ def cross_lambda(
     baseline: Any = None,
     horizon: int | None = None,
 ) -> Array:
-    """∂_λ g(θ), (..., S, A); zero where V_b = V^π. See `UpdateField` for the arguments."""
+    """∂_λ g(θ), (..., S, A); zero where V_b = V^π. See `UpdateField` for arguments and errors."""
     field = UpdateField(mdp, theta, gae_lambda=gae_lambda, baseline=baseline, horizon=horizon)
     return field.cross_lambda()

@@ -118,7 +118,13 @@ class TabularMDP:
 
     @property
     def rewards(self) -> Any:
-        """What the constructor takes as R: R(s,a), or R(s,a,s') with what `add_reward` added."""
+        """What the constructor takes as R: R(s,a), or R(s,a,s') with what `add_reward` added.
+
+        Raises
+        ------
+        ValueError
+            If a batch of tables was added to R(s,a,s').
+        """
         if self.successor_reward is None:
             return self.R
         if self.bonus is None:
@@ -135,7 +141,15 @@ class TabularMDP:
         return self.successor_reward + pattern.multiply(self.bonus.reshape(-1, 1)).tocsr()
 
     def __getitem__(self, index: Any) -> TabularMDP:
-        """One MDP of a batch."""
+        """One MDP of a batch, or a smaller batch.
+
+        Raises
+        ------
+        ValueError
+            For a single MDP, or if rewards or discounts have a batch of their own.
+        IndexError
+            If there is no such member.
+        """
         if not self.batch_shape:
             raise ValueError("a single MDP cannot be indexed; stack several with TabularMDP.stack")
         batches = {self.batch_shape, self.R.shape[:-2], np.shape(self.gamma) or self.batch_shape}
@@ -156,13 +170,25 @@ class TabularMDP:
         )
 
     def with_reward(self, R: Any) -> TabularMDP:
-        """The same MDP with reward table R (..., S, A); leading dimensions may be a batch."""
+        """The same MDP with reward table R (..., S, A); leading dimensions may be a batch.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If R has another shape, its batch does not broadcast with P's, or it is not finite.
+        """
         reward = table(R, "R", (self.num_states, self.num_actions))
         check_batch("R", reward.shape[:-2], self.batch_shape)
         return self._replace(R=frozen(reward), successor_reward=None, bonus=None)
 
     def add_reward(self, phi: Any) -> TabularMDP:
-        """The same MDP with R + φ for φ (..., S, A); rewards R(s,a,s') keep their randomness."""
+        """The same MDP with R + φ for φ (..., S, A); rewards R(s,a,s') keep their randomness.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If φ has another shape, its batch does not broadcast, or it is not finite.
+        """
         phi = frozen(table(phi, "phi", (self.num_states, self.num_actions)))
         total = self.with_reward(self.R + phi)
         if self.successor_reward is None:
@@ -171,7 +197,13 @@ class TabularMDP:
         return total._replace(successor_reward=self.successor_reward, bonus=bonus)
 
     def with_gamma(self, gamma: Any) -> TabularMDP:
-        """The same MDP with another discount; an array makes a batch of discounts."""
+        """The same MDP with another discount; an array makes a batch of discounts.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Unless 0 <= γ < 1, or if the batch of γ does not broadcast with P's.
+        """
         return self._replace(gamma=check_discount(gamma, self.batch_shape))
 
     def __getstate__(self) -> dict[str, Any]:
@@ -189,7 +221,13 @@ class TabularMDP:
         return other
 
     def sparse(self) -> TabularMDP:
-        """The same MDP with P as a sparse matrix; batches of rewards and discounts stay."""
+        """The same MDP with P as a sparse matrix; batches of rewards and discounts stay.
+
+        Raises
+        ------
+        ValueError
+            For a batch of kernels, which have no sparse form.
+        """
         if self.is_sparse:
             return self
         other = self._replace(P=self.transitions.rows, transitions=wrap(self.transitions.rows))
@@ -202,7 +240,13 @@ class TabularMDP:
 
     @classmethod
     def stack(cls, mdps: Iterable[TabularMDP]) -> TabularMDP:
-        """Make a batch of dense MDPs of equal S and A; discounts may differ."""
+        """Make a batch of dense MDPs of equal S and A; discounts may differ.
+
+        Raises
+        ------
+        ValueError
+            If there is none, one is sparse or itself a batch, or the sizes differ.
+        """
         members = list(mdps)
         single = all(not (m.is_sparse or m.R.ndim > 2 or np.ndim(m.gamma)) for m in members)
         if len({m.P.shape for m in members}) != 1 or not single:

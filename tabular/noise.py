@@ -51,6 +51,11 @@ def over_noise(
     num_trajectories : int
         N trajectories share one z.
 
+    Returns
+    -------
+    NoisyMoments
+        Mean and covariance of an estimate from N trajectories.
+
     Raises
     ------
     ValueError, TypeError

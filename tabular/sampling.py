@@ -116,6 +116,12 @@ def sample(
     horizon, num_trajectories : int
         T and N.
     rng : numpy.random.Generator
+        Two uniform numbers a step, and one for the start where that is random.
+
+    Returns
+    -------
+    Trajectories
+        The same for the same seed.
 
     Raises
     ------
