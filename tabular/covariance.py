@@ -30,7 +30,6 @@ from tabular.trajectory_law import (
     TrajectoryLaw,
     add_block,
     as_table,
-    fisher_product,
     own_vectors,
     scaled,
 )
@@ -133,7 +132,7 @@ def hvp_variance(law: TrajectoryLaw, kind: Estimator, v: Any) -> float:
     """tr Cov Ĥv of one trajectory."""
     v = _direction(v, "v", law)
     if not kind.cross:
-        phi = own_vectors(law, v)[0] if kind.local else fisher_product(law, v)
+        phi, _ = own_vectors(law, v, local=kind.local)
         return float(np.einsum("sxb,syb,sxy->", phi, phi, table_covariance_blocks(law)))
     return cross_moments(law, v, Whole(law, v, own_block=True)).trace(law)
 

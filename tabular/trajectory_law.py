@@ -55,8 +55,9 @@ class TrajectoryLaw:
         self.horizon = _checks.positive_integer(horizon, "horizon")
         self.shape = shape
         self.pi = softmax(theta)
-        self.gamma = float(mdp.gamma)
-        self.kappa = self.gamma * float(gae_lambda)
+        self.gamma, self.gae_lambda = float(mdp.gamma), float(gae_lambda)
+        self.kappa = self.gamma * self.gae_lambda
+        self.baseline = baseline
         self.initial = mdp.initial
         self._kernel = mdp.transitions.rows
         state = np.repeat(np.arange(self._kernel.shape[0]), np.diff(self._kernel.indptr))
@@ -93,6 +94,11 @@ class TrajectoryLaw:
         out = self._rows[power] @ table.reshape(self.shape[0], -1)
         return out.reshape(*self.shape, *table.shape[1:])
 
+    def push(self, power: int, weight: Array) -> Array:
+        """Σ_x weight(..., x) P δ^power: (..., S, A) -> (..., S)."""
+        flat = weight.reshape(-1, self.size)
+        return (self._rows[power].T @ flat.T).T.reshape(*weight.shape[:-2], self.shape[0])
+
     def expect_own_block(self, power: int, table: Array) -> Array:
         """The entries (s, ·) of `expect` at (s, a) only: (S, S, A) -> (S, A, A)."""
         gathered = table[self._kernel.indices, self._entry_state]
@@ -124,10 +130,15 @@ class TrajectoryLaw:
         return carried
 
     @cached_property
+    def delta_square(self) -> Array:
+        """E[δ²|x], (S, A)."""
+        return self._weighted(2).sum(axis=1).reshape(self.shape)
+
+    @cached_property
     def advantages(self) -> AdvantageMoments:
         """The first two moments of Â_t given x_t."""
         mean, square = (np.zeros((self.horizon, *self.shape)) for _ in range(2))
-        first, second = (self._weighted(k).sum(axis=1).reshape(self.shape) for k in (1, 2))
+        first, second = self._weighted(1).sum(axis=1).reshape(self.shape), self.delta_square
         m, a = np.zeros(self.shape[0]), np.zeros(self.shape[0])
         for t in range(self.horizon - 1, -1, -1):
             mean[t] = first + self.kappa * self.expect(0, m)
@@ -156,16 +167,11 @@ def as_table(law: TrajectoryLaw, tails: Array) -> Array:
     return tails.reshape(law.shape[0], *law.shape)
 
 
-def own_vectors(law: TrajectoryLaw, v: Array) -> tuple[Array, Array]:
-    """φ and ψ of every (s, a) within their own state, (S, A, A)."""
-    psi = np.eye(law.shape[1]) - law.pi[:, None, :]
-    return center(law.pi, v)[..., None] * psi + fisher_product(law, v), psi
-
-
-def fisher_product(law: TrajectoryLaw, v: Array) -> Array:
-    """− F(s) v for every (s, a), (S, A, A)."""
-    product = -(law.pi * center(law.pi, v))
-    return np.repeat(product[:, None, :], law.shape[1], axis=1)
+def own_vectors(law: TrajectoryLaw, v: Array, *, local: bool = True) -> tuple[Array, Array]:
+    """φ = −F(s) v [+ (ψ·v) ψ]_local and ψ of every (s, a) within their own state, (S, A, A)."""
+    q, psi = center(law.pi, v), np.eye(law.shape[1]) - law.pi[:, None, :]
+    fisher = -np.repeat((law.pi * q)[:, None, :], law.shape[1], axis=1)
+    return fisher + q[..., None] * psi if local else fisher, psi
 
 
 def scaled(weight: Array, later: Array) -> Array:

@@ -39,7 +39,10 @@ class Sample(NamedTuple):
 
 
 class Setting(NamedTuple):
-    """What an advantage is made of: γ, λ, V_b (S,), and a table φ (S, A) added to the rewards."""
+    """What an advantage is made of: γ, λ, V_b (S,), and a table φ (S, A) added to the rewards.
+
+    γ, λ and φ are the same for all trajectories or one each: (M,), (M,), (M, S, A).
+    """
 
     gamma: Any
     gae_lambda: Any
@@ -56,11 +59,12 @@ class Setting(NamedTuple):
 def advantages(sample: Sample, setting: Setting) -> list[Any]:
     """Â_t = Σ_l (γλ)^l δ_{t+l} for every t, each (M,)."""
     gamma, gae_lambda, baseline, phi = setting
-    horizon = sample.actions.shape[1]
+    count, horizon = sample.actions.shape
+    phi = phi + np.zeros((count, 1, 1))
     deltas = []
     for t in range(horizon):
         now, action, after = sample.states[:, t], sample.actions[:, t], sample.states[:, t + 1]
-        reward = sample.rewards[:, t] + phi[now, action]
+        reward = sample.rewards[:, t] + phi[np.arange(count), now, action]
         deltas.append(reward + gamma * baseline[after] - baseline[now])
     out = []
     for t in range(horizon):
@@ -165,6 +169,15 @@ class Surrogate:
         units = np.eye(self.theta.size).reshape(-1, *self.theta.shape)
         columns = np.stack([self.hvps(unit) for unit in units], axis=-1)
         return columns.reshape(*columns.shape[:-1], *self.theta.shape)
+
+    def crosses(self, parameter: str, u: Any) -> Any:
+        """∂/∂parameter ⟨gradient, u⟩ of each trajectory, (M, ...) with the parameter's shape."""
+        value = np.array(getattr(self.setting, parameter))
+
+        def product(tiled: Any) -> Any:
+            return anp.sum(self._slope(self.setting._replace(**{parameter: tiled}))(self._tiled) * u)
+
+        return quietly(grad(product), np.tile(value, (len(self._tiled), *(1,) * value.ndim)))
 
     def mean(self, values: Any) -> Any:
         """The average of values (M, ...)."""
@@ -289,7 +302,11 @@ class Law:
         )
         return Surrogate(estimator, self.theta, self.sample, setting, self.probability)
 
-    def covariance(self, values: Any) -> Any:
-        """Cov x for values (M, S, A), (S, A, S, A)."""
-        centered = values - np.tensordot(self.probability, values, axes=1)
-        return np.einsum("m,mij,mkl->ijkl", self.probability, centered, centered, optimize=True)
+    def covariance(self, values: Any, others: Any = None) -> Any:
+        """Cov(x, y) for values (M, ...) and (M, ...), the shapes of x and y in turn; y = x if None."""
+        others = values if others is None else others
+        weighted, other = (
+            x - np.tensordot(self.probability, x, axes=1) for x in (values, others)
+        )
+        weighted = (weighted.T * self.probability).T
+        return np.tensordot(weighted, other, axes=(0, 0))
