@@ -1,22 +1,26 @@
 """Covariance of the derivatives by γ and λ, alone and jointly with a Hessian product.
 
 For a vector u, one trajectory gives Ĥu and B = (⟨∂_γ ĝ,u⟩, ⟨∂_λ ĝ,u⟩) (`tabular.estimators`). With
-q(x) = ψ(x)·u and primes for time t + 1, g_t = q Â_t + γ g_{t+1} is the tail of ⟨ĝ,u⟩ and B = (∂_γ g_0, ∂_λ g_0).
-Each of the tails m = (1, Â, g, ∂_γ Â, ∂_γ g, ∂_λ Â, ∂_λ g) is linear in those at t + 1,
+q(x) = ψ(x)·u and primes for time t + 1, the tail of ⟨ĝ,u⟩ is g = q Â + γ g'; B = (∂_γg_0, ∂_λg_0).
+Each of the tails m = (1, Â, g, ∂_γÂ, ∂_γg, ∂_λÂ, ∂_λg) is linear in those at t + 1,
 
-    Â    = δ + κ Â'                  g    = q Â + γ g'
-    ∂_γÂ = V_b(s') + λ Â' + κ ∂_γÂ'   ∂_γ g = q ∂_γÂ + g' + γ ∂_γ g'
-    ∂_λÂ = γ Â' + κ ∂_λÂ'             ∂_λ g = q ∂_λÂ + γ ∂_λ g',
+    Â    = δ + κ Â'                    g    = q Â + γ g'
+    ∂_γÂ = V_b(s') + λ Â' + κ ∂_γÂ'     ∂_γg = q ∂_γÂ + g' + γ ∂_γg'
+    ∂_λÂ = γ Â' + κ ∂_λÂ'               ∂_λg = q ∂_λÂ + γ ∂_λg',
 
-so that E[m mᵀ|x] closes backwards in time: E[B Bᵀ] is a part of it at s_0. A past before t enters by
-a = Σ_{j<t} λ^{t−j} q_j, by ∂_λ a, and by what is complete, g_0 = Σ_{k<t} γ^k (a_k + q_k) δ_k + γ^t (a Â + g):
+so that E[m mᵀ|x] closes backwards in time, and E[B Bᵀ] is a part of it at s_0. A past before t
+enters by a_t = Σ_{j<t} λ^{t−j} q_j, because g_0 = Σ_{k<t} γ^k (a_k + q_k) δ_k + γ^t (a Â + g):
 
-    B_γ = c_γ + t γ^{t−1} (a Â + g) + γ^t (a ∂_γÂ + ∂_γ g)        c_γ = ∂_γ Σ_{k<t}
-    B_λ = c_λ + γ^t (∂_λa Â + a ∂_λÂ + ∂_λ g)                     c_λ = ∂_λ Σ_{k<t}.
+    B_γ = c_γ + t γ^{t−1} (a Â + g) + γ^t (a ∂_γÂ + ∂_γg)
+    B_λ = c_λ + γ^t (∂_λa Â + a ∂_λÂ + ∂_λg)
 
-Given x_t, past and future are independent, Ĥu = Σ_t γ^t (Â φ + (p Â + γ g') ψ) (`tabular.reward_covariance`),
-and so E[B Ĥu] = Σ_t γ^t Σ_x (φ E[B Â; x] + ψ E[B (p Â + g − q Â); x]) needs scalars only: the means of
-1, a, ∂_λ a, c_γ, c_λ and their products with p, carried forwards. Cost: O(T nnz(P)).
+with c the derivatives of the sum up to t − 1. Past and future are independent given x_t, and
+Ĥu = Σ_t γ^t (Â φ + (p Â + γ g') ψ) (`tabular.reward_covariance`), so that
+
+    E[Ĥu Bᵀ] = Σ_t γ^t Σ_x (φ E[Â Bᵀ; x] + ψ E[(p Â + g − q Â) Bᵀ; x])
+
+needs scalars only: the means of 1, a, ∂_λa, c_γ, c_λ and their products with p, carried forwards.
+Cost: O(T nnz(P)) for either.
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ is linear in each estimate. The mean of z = (λ, Φ) is the pass with mean estim
 
     Cov z_i = L_i Cov z_{i+1} L_iᵀ + α²/N Σ_k μ_k Cov(Ĥᵀu_k, Ĝᵀu_k),   Σ_k μ_k u_k u_kᵀ = E λ λᵀ,
 
-where E λ λᵀ is that of λ_{i+1} and Cov of one trajectory at θ^i: the same trajectories give both Ĥ_i
-and Ĝ_i, others each i. The blocks are `tabular.covariance`'s (Ĥu, Ĥu), and for intrinsic rewards and
-(γ, λ) those of `tabular.reward_covariance` and `tabular.discount_covariance`. For `ad` and `lvc`,
+where E λ λᵀ is that of λ_{i+1} and Cov that of one trajectory at θ^i: the same trajectories give
+Ĥ_i and Ĝ_i, others each i. Its blocks are in `tabular.covariance`, and those with Ĝᵀu in
+`tabular.reward_covariance` (LIRPG) and `tabular.discount_covariance` (MGRL). For `ad` and `lvc`,
 Ĥ = Σ_x C(x) Φ_x is linear in the table C, and its block a contraction with Cov C. The estimate is
 Φ_0 + (∂θ⁰/∂φ)ᵀ λ_0; λ_0 is left out where θ⁰ does not depend on φ.
 """
@@ -83,8 +83,8 @@ def meta_moments(
 
     Notes
     -----
-    Sources: [Liu2022], Proposition 3.1, for the estimate; its law is derived above. K sampled steps
-    cost up to D = S·A covariances each; the first costs D covariances of Ĝᵀu alone where θ⁰ is fixed.
+    Source: [Liu2022], Proposition 3.1, for the estimate; its law is derived above. A sampled step
+    costs up to D = S·A covariances, the first one only those of Ĝᵀu where θ⁰ is fixed.
     """
     if type(problem) not in PARAMETERS:
         raise TypeError(f"problem must be a Maml, Lirpg or Mgrl, received {problem!r}")

@@ -6,25 +6,23 @@ With q(x) = ψ(x)·u, primes for time t + 1, and tails measured from t on,
     U = ∂_φ Â = e_x + κ U'        N = q U + γ N'        g = r Â + γ g'
     G = Â ψ + γ G'                y = Â φ + γ g' ψ + γ (y' + r G')
 
-where y is the tail of Ĥu: φ(x) = −F u [+ q ψ]_local, and r = q for `loaded_dice` and `dice`; for `ad` and
-`lvc` r and the terms in ψ are left out. A past p_t = Σ_{j<t} r_j adds p G to y, and a past
-a_t = Σ_{j<t} λ^{t−j} q_j adds a U to N, so that
+where y is the tail of Ĥu with φ(x) = −F u [+ q ψ]_local and r = q for `loaded_dice` and `dice`; for
+`ad` and `lvc`, r and the terms in ψ are left out. A past p_t = Σ_{j<t} r_j adds p G to y, and a
+past a_t = Σ_{j<t} λ^{t−j} q_j adds a U to N, so that
 
     N = Σ_t γ^t (a_t + q_t) e_{x_t}        Ĥu = Σ_t γ^t Y_t,  Y_t = Â (φ + p ψ) + γ g' ψ.
 
 A second moment is a sum over pairs of times: the past enters through E[p^i a^j; s_t], carried
 forwards, the future through the S × D tables E[m U], E[m N] with m = 1, Â, g, and E[G], E[y]:
 
-    E[N Nᵀ]    = Σ_t γ^{2t} E[(a + q)² e eᵀ + e (γ (a + q) N' + κ (a + q)² U')ᵀ + transpose]
-    E[Ĥu Nᵀ]   = Σ_t γ^{2t} E[Y ((a + q) e + γ N' + κ (a + q) U')ᵀ + γ (y' + (p + r) G') (a + q) eᵀ].
+    E[N Nᵀ]  = Σ_t γ^{2t} E[b² e eᵀ + e (γ b N' + κ b² U')ᵀ + transpose]        b = a + q
+    E[Ĥu Nᵀ] = Σ_t γ^{2t} E[Y (b e + γ N' + κ b U')ᵀ + γ b (y' + (p + r) G') eᵀ].
 
 The tables close because E[m_t T'|x] follows from E[m' T'], δ and q alone. N depends on an estimator
 only through its λ. Cost: O(T nnz(P) D) for either.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 

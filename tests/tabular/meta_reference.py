@@ -62,7 +62,7 @@ def tiny_case(name: str, size: tuple[int, int], kind: str = "plain") -> MetaCase
 
 
 class Step(NamedTuple):
-    """Every outcome of one step with its probability: g (M, D), its Jacobians (M, D, D), (M, n, D)."""
+    """The outcomes of a step with their probabilities: g (M, D) and Jacobians in θ and φ."""
 
     probability: Any
     gradients: Any

@@ -175,7 +175,9 @@ class Surrogate:
         value = np.array(getattr(self.setting, parameter))
 
         def product(tiled: Any) -> Any:
-            return anp.sum(self._slope(self.setting._replace(**{parameter: tiled}))(self._tiled) * u)
+            return anp.sum(
+                self._slope(self.setting._replace(**{parameter: tiled}))(self._tiled) * u
+            )
 
         return quietly(grad(product), np.tile(value, (len(self._tiled), *(1,) * value.ndim)))
 
@@ -303,10 +305,8 @@ class Law:
         return Surrogate(estimator, self.theta, self.sample, setting, self.probability)
 
     def covariance(self, values: Any, others: Any = None) -> Any:
-        """Cov(x, y) for values (M, ...) and (M, ...), the shapes of x and y in turn; y = x if None."""
+        """Cov(x, y) for values of x and y, (M, ...) each; y = x if there are no others."""
         others = values if others is None else others
-        weighted, other = (
-            x - np.tensordot(self.probability, x, axes=1) for x in (values, others)
-        )
+        weighted, other = (x - np.tensordot(self.probability, x, axes=1) for x in (values, others))
         weighted = (weighted.T * self.probability).T
         return np.tensordot(weighted, other, axes=(0, 0))
