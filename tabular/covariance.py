@@ -94,7 +94,9 @@ def hvp_covariance(law: TrajectoryLaw, kind: Estimator, v: Any) -> Array:
     if kind.cross:
         return cross_moments(law, v, Whole(law, v, own_block=False)).covariance(law)
     score = center(law.pi, v)
-    return _both_sides(table_covariance(law), lambda X: curvature(kind, law.pi, X, score))
+    return _both_sides(
+        table_covariance(law), lambda X: curvature(law.pi, X, score, local=kind.local)
+    )
 
 
 def functional_variance(law: TrajectoryLaw, weight: Array) -> float:

@@ -27,7 +27,6 @@ import scipy.sparse as sp
 
 from tabular.estimators import curvature
 from tabular.policy import center, project
-from tabular.registry import ESTIMATORS
 from tabular.trajectory_law import TrajectoryLaw, add_block, as_table, own_vectors, scaled
 from tabular.transitions import Array
 
@@ -143,7 +142,6 @@ def cross_moments(law: TrajectoryLaw, v: Array, reader: Reader) -> CrossMoments:
     """Walk backwards once and collect what `CrossMoments` needs."""
     num_states, pi, kappa, gamma = law.shape[0], law.pi, law.kappa, law.gamma
     q = center(pi, v)
-    lvc = ESTIMATORS["lvc"]
     past = law.carry_forward([law.under(0, q**k) for k in range(3)])[..., None] * pi
     one_step = _one_step(law, q)
 
@@ -151,7 +149,7 @@ def cross_moments(law: TrajectoryLaw, v: Array, reader: Reader) -> CrossMoments:
         return project(pi, pi * weight)
 
     def phi(weight: Array) -> Array:
-        return curvature(lvc, pi, pi * weight, q)
+        return curvature(pi, pi * weight, q, local=True)
 
     tails = np.zeros((6, num_states, reader.columns))
     phi_phi, phi_psi, psi_psi = (np.zeros(law.shape) for _ in range(3))
