@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
 from tabular import _checks
 from tabular.mdp import TabularMDP
@@ -76,18 +77,12 @@ class TrajectoryLaw:
         return sp.csr_array((data, self._kernel.indices, self._kernel.indptr), self._kernel.shape)
 
     @cached_property
-    def _rows(self) -> tuple[Any, Any]:
-        return _compact(self._weighted(0)), _compact(self._weighted(1))
+    def _kernels(self) -> tuple[Any, Any]:
+        return self._weighted(0), self._weighted(1)
 
     @cached_property
-    def _entries(self) -> tuple[Any, Any]:
-        """P δ^k (k = 0, 1) as CSR (D, nnz): sums one number per possible transition."""
-        count = self._delta.size
-        each = np.arange(count)
-        return tuple(
-            sp.csr_array((self._weighted(k).data, each, self._kernel.indptr), (self.size, count))
-            for k in (0, 1)
-        )
+    def _rows(self) -> tuple[Any, Any]:
+        return _compact(self._kernels[0]), _compact(self._kernels[1])
 
     def expect(self, power: int, table: Array) -> Array:
         """Σ_s' P δ^power table(s', ...): (S, ...) -> (S, A, ...)."""
@@ -99,10 +94,10 @@ class TrajectoryLaw:
         flat = weight.reshape(-1, self.size)
         return (self._rows[power].T @ flat.T).T.reshape(*weight.shape[:-2], self.shape[0])
 
-    def expect_own_block(self, power: int, table: Array) -> Array:
-        """The entries (s, ·) of `expect` at (s, a) only: (S, S, A) -> (S, A, A)."""
-        gathered = table[self._kernel.indices, self._entry_state]
-        return (self._entries[power] @ gathered).reshape(*self.shape, self.shape[1])
+    def weighted_rows(self, own: NDArray[np.intp]) -> tuple[Any, Any]:
+        """The rows (s, ·) of P and P δ for some states s (c,), as CSR (c·A, S)."""
+        rows = (own[:, None] * self.shape[1] + np.arange(self.shape[1])).ravel()
+        return self._kernels[0][rows], self._kernels[1][rows]
 
     def under(self, power: int, weight: Array | float = 1.0) -> Any:
         """Σ_a π(a|s) weight(s,a) P(s'|s,a) δ^power: an (S, S) matrix, dense or CSR."""
@@ -153,6 +148,15 @@ def _compact(matrix: Any) -> Any:
     """A dense array where a CSR matrix is mostly full."""
     filled = matrix.nnz / (matrix.shape[0] * matrix.shape[1])
     return matrix.toarray() if filled >= SPARSE_BELOW else matrix
+
+
+def stack_blocks(rows: list[list[Any]]) -> Any:
+    """A matrix of blocks, None for zero: CSR if a block is sparse, otherwise dense."""
+    blocks = [block for row in rows for block in row if block is not None]
+    if any(sp.issparse(block) for block in blocks):
+        return sp.block_array(rows, format="csr")
+    zero = np.zeros_like(blocks[0])
+    return np.block([[zero if block is None else block for block in row] for row in rows])
 
 
 def add_block(tails: Array, block: Array) -> None:
