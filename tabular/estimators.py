@@ -144,10 +144,10 @@ class Estimate:
         """Ĥ v, (..., S, A)."""
         pi, C = self.pi, self.table
         if not self._kind.cross:
-            return curvature(self._kind, pi, C, center(pi, self._direction(v)))
+            return curvature(pi, C, center(pi, self._direction(v)), local=self._kind.local)
         score, q = self._scores(v)
         coupled = self._tabulate(_coupled(self._weights, q))
-        return curvature(self._kind, pi, C, score) + project(pi, coupled)
+        return curvature(pi, C, score, local=True) + project(pi, coupled)
 
     def vjp(self, u: Any) -> Array:
         """Ĥᵀ u: every surrogate's Hessian is symmetric."""
@@ -186,10 +186,10 @@ class Estimate:
         return project(self.pi, self._tabulate(self._powers * change))
 
 
-def curvature(kind: Estimator, pi: Array, C: Array, score: Array) -> Array:
+def curvature(pi: Array, C: Array, score: Array, *, local: bool) -> Array:
     """− c π (ψ·v), plus project(π, C (ψ·v)) for estimators that keep the local term."""
     log_part = -C.sum(axis=-1, keepdims=True) * pi * score
-    return log_part + project(pi, C * score) if kind.local else log_part
+    return log_part + project(pi, C * score) if local else log_part
 
 
 def _trialwise(x: Array) -> Array:

@@ -43,6 +43,10 @@ FINITE_DIFFERENCE = Tolerance(rtol=1e-9, atol=1e-12)
 #: of rounding in the largest terms, whose size `scale` a test knows before it starts.
 IDENTITY = Tolerance(rtol=0.0, atol=5e-15)
 
+#: Closed forms of means and covariances against sums over all trajectories of a tiny MDP: at most
+#: 1e-11 · max(1, max|truth|), whatever the case. The largest error seen is 3e-14.
+ENUMERATED = Tolerance(rtol=5e-12, atol=5e-12)
+
 
 def assert_close(
     actual: Any, expected: Any, tolerance: Tolerance, *, scale: float = 1.0, what: str = ""
