@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def finite_array(value: Any, name: str) -> NDArray[np.float64]:
-    """Return `value` as a float64 array, or raise TypeError / ValueError naming `name`."""
+    """Return `value` as a new float64 array, or raise TypeError / ValueError naming `name`."""
     try:
         array = np.asarray(value)
         if value is None or array.dtype.kind not in "biufO":
@@ -26,6 +26,24 @@ def finite_array(value: Any, name: str) -> NDArray[np.float64]:
         at = f" at index {where}" if where else ""
         raise ValueError(f"{name} must be finite, received NaN or infinity{at}")
     return array
+
+
+def one_number(value: Any, name: str) -> float:
+    """Return `value` as a float, or raise for more than one, or for an array that holds one."""
+    array = finite_array(value, name)
+    if array.ndim:
+        raise ValueError(f"{name} must be one number, received shape {array.shape}")
+    return float(array)
+
+
+def generator(value: Any) -> np.random.Generator:
+    """Return `value`, the argument `rng`, or raise TypeError."""
+    if not isinstance(value, np.random.Generator):
+        raise TypeError(
+            f"rng must be a numpy.random.Generator, received {type(value).__name__}; what is drawn "
+            "at random needs rng=np.random.default_rng(seed)"
+        )
+    return value
 
 
 def positive_integer(value: Any, name: str) -> int:

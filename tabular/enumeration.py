@@ -13,6 +13,7 @@ import numpy as np
 
 from tabular import _checks
 from tabular.mdp import TabularMDP
+from tabular.mdp_checks import require_one
 from tabular.policy import softmax
 from tabular.sampling import Trajectories, successor_rewards
 from tabular.transitions import Array
@@ -34,10 +35,7 @@ def enumerate_trajectories(
         If there are more than `MAX_TRAJECTORIES`; the message gives their number.
     """
     horizon = _checks.positive_integer(horizon, "horizon")
-    if mdp.batch_shape or mdp.R.ndim > 2:
-        raise ValueError(
-            f"enumeration needs one MDP, received a batch {mdp.batch_shape or mdp.R.shape[:-2]}"
-        )
+    require_one(mdp, "enumeration", discounts=False)
     theta = _checks.logits(theta, (mdp.num_states, mdp.num_actions))
     if theta.ndim != 2:
         raise ValueError(f"enumeration needs one table of logits, received shape {theta.shape}")
