@@ -1,7 +1,7 @@
 """(I − γ P_π)⁻¹ and its transpose, factorised once.
 
-Three representations of the same operator: an inverse for small tables, LU factors
-for larger ones, and for sparse P_π either sparse LU (where a band ordering promises little fill)
+Three representations of the same operator: the inverses of a batch of small tables, LU factors
+of any other table, and for sparse P_π either sparse LU (where a band ordering promises little fill)
 or GMRES (where it does not). I − γ P_π is strictly diagonally dominant, with condition number at
 most (1 + γ)/(1 − γ) in the maximum norm: direct solutions are accurate to about that times 1e-16,
 GMRES to that times its residual, 1e-12.
@@ -21,7 +21,7 @@ from scipy.sparse.csgraph import reverse_cuthill_mckee
 
 from tabular.transitions import Array
 
-#: Up to this S one batched inverse beats a loop over LU factorisations.
+#: Up to this S the inverses of a batch beat a loop over LU factorisations.
 INVERSE_UP_TO = 48
 #: From this many matrices on they are inverted side by side, not one by one.
 SIDE_BY_SIDE = 64
@@ -48,7 +48,13 @@ def resolvent(P_pi: Any, gamma: Array | float, num_states: int | None = None) ->
     matrix = -np.asarray(gamma)[..., None, None] * P_pi
     diagonal = np.einsum("...ii->...i", matrix)  # a view, whatever the memory layout
     diagonal += 1.0
-    return InverseResolvent(matrix) if matrix.shape[-1] <= INVERSE_UP_TO else LUResolvent(matrix)
+    return factorise(matrix)
+
+
+def factorise(matrix: Array) -> InverseResolvent | LUResolvent:
+    """Choose a representation for the matrix I − γP_π itself, (..., S, S)."""
+    small_batch = matrix.ndim > 2 and matrix.shape[-1] <= INVERSE_UP_TO
+    return InverseResolvent(matrix) if small_batch else LUResolvent(matrix)
 
 
 def over_batch(solve: Callable[[Array], Array], x: Array, batch: tuple[int, ...]) -> Array:
@@ -119,8 +125,6 @@ class InverseResolvent:
     def solve(self, b: Array, *, transposed: bool = False) -> Array:
         """Return x with (I − γ P_π) x = b, or its transpose, for b (..., S)."""
         inverse = self.inverse
-        if inverse.ndim == 2:
-            return b @ (inverse if transposed else inverse.T)
         factor = np.swapaxes(inverse, -1, -2) if transposed else inverse
         return np.matmul(factor, b[..., None])[..., 0]
 
@@ -146,6 +150,8 @@ class LUResolvent:
         """Return x with (I − γ P_π) x = b, or its transpose, for b (..., S)."""
         trans = 0 if transposed else 1
         if not self._batch:
+            if b.ndim == 1:
+                return lapack.dgetrs(*self._factors[0], b, trans=trans)[0]
             columns = b.reshape(-1, b.shape[-1]).T
             return lapack.dgetrs(*self._factors[0], columns, trans=trans)[0].T.reshape(b.shape)
 

@@ -40,7 +40,7 @@ def test_maml_starts_at_phi_and_climbs_one_objective():
         assert update.critic is None
     u = theta + 1
     assert np.array_equal(problem.start_vjp(u), u)
-    assert np.array_equal(problem.cross(update.exact(), u), np.zeros(SIZE))
+    assert problem.cross(update.exact(), u) is None
 
 
 def test_maml_over_a_finite_horizon():
