@@ -102,22 +102,22 @@ class Evaluation:
     @cached_property
     def V(self) -> Array:
         """V_t(s), (..., H, S)."""
-        return _shared(self.discounted.evaluate(np.vecdot(self.pi, self._reward)))
+        return shared(self.discounted.evaluate(np.vecdot(self.pi, self._reward)))
 
     @cached_property
     def Q(self) -> Array:
         """Q_t(s,a), (..., H, S, A)."""
-        return _shared(self._reward + self._discount(self.chain.expect_next(self.V)))
+        return shared(self._reward + self._discount(self.chain.expect_next(self.V)))
 
     @cached_property
     def advantage(self) -> Array:
         """A = Q − V, (..., H, S, A)."""
-        return _shared(self.Q - self.V[..., None])
+        return shared(self.Q - self.V[..., None])
 
     @cached_property
     def occupancy(self) -> Array:
         """γ^t P(s_t = s), (..., H, S); over an infinite horizon, its sum over t."""
-        return _shared(self.discounted.visit(self.chain.start(self._mdp.initial)))
+        return shared(self.discounted.visit(self.chain.start(self._mdp.initial)))
 
     @cached_property
     def _d(self) -> Array:
@@ -140,7 +140,7 @@ class Evaluation:
     @cached_property
     def gradient(self) -> Array:
         """∇J = Σ_t d π A, (..., S, A)."""
-        return _shared(self._over_time(self._d * self._w))
+        return shared(self._over_time(self._d * self._w))
 
     def _tangent(self, v: Array) -> tuple[Array, Array, Array, Array]:
         """(dπ, dV, dQ, dd) along v (..., 1, S, A)."""
@@ -251,7 +251,7 @@ class Evaluation:
         return _checks.table(v, name, self._theta.shape[-2:])[..., None, :, :]
 
 
-def _shared(x: Array) -> Array:
+def shared(x: Array) -> Array:
     """Make read-only what later quantities are computed from."""
     x.flags.writeable = False
     return x

@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import Any
 
 from tabular import _checks
+from tabular.compiled_evaluation import evaluation_of
 from tabular.evaluation import Evaluation
 from tabular.gae import cross_lambda
 from tabular.mdp import TabularMDP
@@ -66,7 +67,7 @@ def evaluate(
         raise ValueError("terminal_value needs a horizon; the infinite horizon has no end")
     if terminal_value is not None:
         terminal_value = _checks.table(terminal_value, "terminal_value", (mdp.num_states,))
-    return Evaluation(mdp, theta, horizon=horizon, terminal_value=terminal_value)
+    return evaluation_of(mdp, theta, horizon=horizon, terminal_value=terminal_value)
 
 
 def value(

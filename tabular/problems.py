@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from tabular import _checks
-from tabular.evaluation import Evaluation
+from tabular.compiled_evaluation import evaluation_of
 from tabular.gae import UpdateField
 from tabular.mdp import TabularMDP
 from tabular.sources import Differential, Update
@@ -58,7 +58,9 @@ def _objective(
 ) -> Update:
     """∇J at a θ that needs no check: it comes from φ by finite steps."""
     return Update(
-        mdp, theta, exact=lambda: Evaluation(mdp, theta, horizon=horizon, terminal_value=terminal)
+        mdp,
+        theta,
+        exact=lambda: evaluation_of(mdp, theta, horizon=horizon, terminal_value=terminal),
     )
 
 

@@ -19,12 +19,15 @@ import scipy.sparse.linalg as spla
 from scipy.linalg import lapack
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 
+from tabular import compiled
 from tabular.transitions import Array
 
 #: Up to this S the inverses of a batch beat a loop over LU factorisations.
 INVERSE_UP_TO = 48
 #: From this many matrices on they are inverted side by side, not one by one.
 SIDE_BY_SIDE = 64
+#: As many matrices share the lanes of a compiled elimination.
+LANES = 64
 #: Down to this size `invert_dominant` halves a matrix.
 PIVOTS = 6
 #: Sparse LU is taken up to this S, and beyond it where the bandwidth is at most BAND_ROOTS √S (a
@@ -51,10 +54,12 @@ def resolvent(P_pi: Any, gamma: Array | float, num_states: int | None = None) ->
     return factorise(matrix)
 
 
-def factorise(matrix: Array) -> InverseResolvent | LUResolvent:
+def factorise(matrix: Array) -> SideBySideResolvent | InverseResolvent | LUResolvent:
     """Choose a representation for the matrix I − γP_π itself, (..., S, S)."""
-    small_batch = matrix.ndim > 2 and matrix.shape[-1] <= INVERSE_UP_TO
-    return InverseResolvent(matrix) if small_batch else LUResolvent(matrix)
+    if matrix.ndim == 2 or matrix.shape[-1] > INVERSE_UP_TO:
+        return LUResolvent(matrix)
+    kernels = compiled.kernels("kernels_elimination")
+    return SideBySideResolvent(matrix, kernels) if kernels else InverseResolvent(matrix)
 
 
 def over_batch(solve: Callable[[Array], Array], x: Array, batch: tuple[int, ...]) -> Array:
@@ -127,6 +132,37 @@ class InverseResolvent:
         inverse = self.inverse
         factor = np.swapaxes(inverse, -1, -2) if transposed else inverse
         return np.matmul(factor, b[..., None])[..., 0]
+
+
+class SideBySideResolvent:
+    """LU factors of a batch of small matrices by the compiled loops `kernels`."""
+
+    def __init__(self, matrix: Array, kernels: Any) -> None:
+        *batch, size, _ = matrix.shape
+        self._batch, self._kernels = tuple(batch), kernels
+        flat = np.ascontiguousarray(matrix.reshape(-1, size, size))
+        lanes = max(1, min(LANES, len(flat)))
+        self._lu = np.empty((-(-len(flat) // lanes), size, size, lanes))
+        kernels.eliminate(flat, self._lu)
+
+    @property
+    def inverse(self) -> Array:
+        """(I − γ P_π)⁻¹, (..., S, S)."""
+        size = self._lu.shape[1]
+        columns = self.solve(np.eye(size).reshape(size, *(1 for _ in self._batch), size))
+        return np.moveaxis(columns, 0, -1)
+
+    def solve(self, b: Array, *, transposed: bool = False) -> Array:
+        """Return x with (I − γ P_π) x = b, or its transpose, for b (..., S)."""
+
+        def solve_each(columns: Array) -> Array:
+            out = np.empty(columns.shape)
+            self._kernels.solve(self._lu, np.ascontiguousarray(columns), transposed, out)
+            return out
+
+        if b.shape[:-1] == self._batch:
+            return solve_each(b.reshape(1, -1, b.shape[-1])).reshape(b.shape)
+        return over_batch(solve_each, b, self._batch)
 
 
 class LUResolvent:
@@ -215,4 +251,4 @@ def _is_banded(P_pi: Any, block: int) -> bool:
     return bool(width <= max(BAND_ROOTS * block**0.5, BAND_ENTRIES * per_row))
 
 
-Resolvent = InverseResolvent | LUResolvent | SparseResolvent
+Resolvent = SideBySideResolvent | InverseResolvent | LUResolvent | SparseResolvent

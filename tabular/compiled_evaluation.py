@@ -1,0 +1,179 @@
+"""Which evaluation serves an MDP, and the one that runs compiled loops.
+
+Dense tables over an infinite horizon go through `tabular.kernels` where numba is installed, all
+else through `tabular.evaluation`. Both have the same attributes and methods.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tabular import compiled
+from tabular.chain import Discounted
+from tabular.evaluation import Evaluation, shared
+from tabular.mdp import TabularMDP
+from tabular.resolvent import Resolvent, factorise
+from tabular.transitions import Array
+
+#: Up to this S the loops for the whole Hessian beat LAPACK and NumPy.
+HESSIAN_UP_TO = 128
+
+
+def evaluation_of(
+    mdp: TabularMDP,
+    theta: Array,
+    *,
+    horizon: int | None = None,
+    terminal_value: Array | None = None,
+) -> Evaluation:
+    """Make the evaluation of π_θ; the arguments are taken as checked."""
+    if horizon is None and not mdp.is_sparse and compiled.kernels("kernels"):
+        batch = _common_batch(mdp, theta)
+        if batch is not None:
+            return CompiledEvaluation(mdp, theta, batch)
+    return Evaluation(mdp, theta, horizon=horizon, terminal_value=terminal_value)
+
+
+def _common_batch(mdp: TabularMDP, theta: Array) -> tuple[int, ...] | None:
+    """The batch of policies; None where they share MDPs crosswise, or rewards outnumber them."""
+    if theta.ndim == mdp.R.ndim == 2 and isinstance(mdp.gamma, float):
+        return ()
+    batch = np.broadcast_shapes(theta.shape[:-2], np.shape(mdp.gamma), mdp.batch_shape)
+    outnumbered = np.broadcast_shapes(batch, mdp.R.shape[:-2]) != batch
+    return None if outnumbered or mdp.batch_shape not in ((), batch) else batch
+
+
+class Policy(NamedTuple):
+    """π (B, S, A), r_π (B, S) and the factors of I − γP_π."""
+
+    pi: Array
+    reward: Array
+    factors: Resolvent
+
+
+class Solution(NamedTuple):
+    """V and d (B, S), and Q, A and ∇J (B, S, A)."""
+
+    V: Array
+    d: Array
+    Q: Array
+    advantage: Array
+    gradient: Array
+
+
+class CompiledEvaluation(Evaluation):
+    """An `Evaluation` over an infinite horizon whose loops over states and actions are compiled."""
+
+    def __init__(self, mdp: TabularMDP, theta: Array, batch: tuple[int, ...]) -> None:
+        super().__init__(mdp, theta)
+        self._batch = batch
+        self._kernels = compiled.kernels("kernels")
+
+    @cached_property
+    def _tables(self) -> tuple[Array, Array, Array]:
+        """P, R and γ with a leading axis of length B, or one where they are shared."""
+        return self._flat(self._mdp.P, 3), self._flat(self._mdp.R, 2), self._flat(self.gamma, 0)
+
+    @cached_property
+    def _policy(self) -> Policy:
+        theta = self._each(self._theta)
+        count, num_states, _ = theta.shape
+        pi, reward = np.empty(theta.shape), np.empty((count, num_states))
+        matrix = np.empty((count, num_states, num_states))
+        self._kernels.prepare(theta, *self._tables, pi, matrix, reward)
+        return Policy(pi, reward, factorise(matrix.reshape(*self._batch, *matrix.shape[1:])))
+
+    @cached_property
+    def _solution(self) -> Solution:
+        pi, reward, factors = self._policy
+        initial = self._mdp.initial
+        if initial.ndim <= len(self._batch):
+            initial = np.broadcast_to(initial, (*self._batch, initial.shape[-1]))
+        V = factors.solve(reward.reshape(initial.shape)).reshape(reward.shape)
+        d = factors.solve(initial, transposed=True).reshape(reward.shape)
+        solution = Solution(V, d, np.empty(pi.shape), np.empty(pi.shape), np.empty(pi.shape))
+        self._kernels.finish(*self._tables, pi, *solution)
+        return solution
+
+    @cached_property
+    def pi(self) -> Array:
+        """π, (..., 1, S, A)."""
+        return self._shaped(self._policy.pi)[..., None, :, :]
+
+    @cached_property
+    def discounted(self) -> Discounted:
+        """The two linear equations of the chain."""
+        return Discounted(self.chain, self.gamma, self._policy.factors)
+
+    @cached_property
+    def V(self) -> Array:
+        """V(s), (..., 1, S)."""
+        return shared(self._shaped(self._solution.V)[..., None, :])
+
+    @cached_property
+    def Q(self) -> Array:
+        """Q(s,a), (..., 1, S, A)."""
+        return shared(self._shaped(self._solution.Q)[..., None, :, :])
+
+    @cached_property
+    def advantage(self) -> Array:
+        """A = Q − V, (..., 1, S, A)."""
+        return shared(self._shaped(self._solution.advantage)[..., None, :, :])
+
+    @cached_property
+    def occupancy(self) -> Array:
+        """d(s), (..., 1, S)."""
+        return shared(self._shaped(self._solution.d)[..., None, :])
+
+    @cached_property
+    def gradient(self) -> Array:
+        """∇J = d π A, (..., S, A)."""
+        return shared(self._shaped(self._solution.gradient))
+
+    def vjp(self, u: Array) -> Array:
+        """∇²J u, unchecked."""
+        if u.ndim > 2 and np.broadcast_shapes(u.shape[:-2], self._batch) != self._batch:
+            return super().vjp(u)
+        (P, _, gamma), (pi, _, factors) = self._tables, self._policy
+        V, d, Q, advantage, _ = self._solution
+        change, of_V, of_d, out = (np.empty(x.shape) for x in (pi, V, d, pi))
+        self._kernels.sources(self._each(u), P, gamma, pi, Q, d, change, of_V, of_d)
+        dV = factors.solve(self._shaped(of_V)).reshape(V.shape)
+        dd = factors.solve(self._shaped(of_d), transposed=True).reshape(V.shape)
+        self._kernels.product(P, gamma, pi, advantage, d, change, dV, dd, out)
+        return self._shaped(out)
+
+    @property
+    def hessian(self) -> Array:
+        """∇²J, (..., S, A, S, A)."""
+        shape = self._theta.shape[-2:]
+        if shape[0] > HESSIAN_UP_TO:
+            return super().hessian
+        theta, initial = self._each(self._theta), self._flat(self._mdp.initial, 1)
+        out = np.empty((len(theta), *shape, *shape))
+        compiled.kernels("kernels_hessian").hessian(theta, *self._tables, initial, out)
+        return self._shaped(out)
+
+    def _shaped(self, x: Array) -> Array:
+        """(B, ...) with the batch's own shape in front."""
+        return x.reshape(*self._batch, *x.shape[1:])
+
+    def _each(self, x: Array) -> Array:
+        """A table (..., S, A) for every policy, (B, S, A)."""
+        if x.ndim == 2 and not self._batch:
+            return np.ascontiguousarray(x)[None]
+        core = x.shape[-2:]
+        return np.ascontiguousarray(np.broadcast_to(x, (*self._batch, *core)).reshape(-1, *core))
+
+    def _flat(self, x: Array, core: int) -> Array:
+        """One table (..., *core) for all policies, (1, *core), or one for each, (B, *core)."""
+        if x.ndim == core:
+            return x[None]
+        shape = x.shape[x.ndim - core :]
+        every: Any = x
+        if x.shape[: x.ndim - core] != self._batch:
+            every = np.broadcast_to(x, (*self._batch, *shape))
+        return np.ascontiguousarray(every.reshape(-1, *shape))
