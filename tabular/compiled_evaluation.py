@@ -46,19 +46,13 @@ def _common_batch(mdp: TabularMDP, theta: Array) -> tuple[int, ...] | None:
     return None if outnumbered or mdp.batch_shape not in ((), batch) else batch
 
 
-class Policy(NamedTuple):
-    """π (B, S, A), r_π (B, S) and the factors of I − γP_π."""
-
-    pi: Array
-    reward: Array
-    factors: Resolvent
-
-
 class Solution(NamedTuple):
-    """V and d (B, S), and Q, A and ∇J (B, S, A)."""
+    """The factors of I − γP_π, V and d (B, S), and π, Q, A and ∇J (B, S, A)."""
 
+    factors: Resolvent
     V: Array
     d: Array
+    pi: Array
     Q: Array
     advantage: Array
     gradient: Array
@@ -71,42 +65,31 @@ class CompiledEvaluation(Evaluation):
         super().__init__(mdp, theta)
         self._batch = batch
         self._kernels = compiled.kernels("kernels")
-
-    @cached_property
-    def _tables(self) -> tuple[Array, Array, Array]:
-        """P, R and γ with a leading axis of length B, or one where they are shared."""
-        return self._flat(self._mdp.P, 3), self._flat(self._mdp.R, 2), self._flat(self.gamma, 0)
-
-    @cached_property
-    def _policy(self) -> Policy:
-        theta = self._each(self._theta)
-        count, num_states, _ = theta.shape
-        pi, reward = np.empty(theta.shape), np.empty((count, num_states))
-        matrix = np.empty((count, num_states, num_states))
-        self._kernels.prepare(theta, *self._tables, pi, matrix, reward)
-        return Policy(pi, reward, factorise(matrix.reshape(*self._batch, *matrix.shape[1:])))
+        # P, R and γ with a leading axis of length B, or one where they are shared.
+        self._tables = self._flat(mdp.P, 3), self._flat(mdp.R, 2), self._flat(self.gamma, 0)
 
     @cached_property
     def _solution(self) -> Solution:
-        pi, reward, factors = self._policy
-        initial = self._mdp.initial
-        if initial.ndim <= len(self._batch):
-            initial = np.broadcast_to(initial, (*self._batch, initial.shape[-1]))
-        V = factors.solve(reward.reshape(initial.shape)).reshape(reward.shape)
-        d = factors.solve(initial, transposed=True).reshape(reward.shape)
-        solution = Solution(V, d, np.empty(pi.shape), np.empty(pi.shape), np.empty(pi.shape))
-        self._kernels.finish(*self._tables, pi, *solution)
-        return solution
+        theta, (P, R, gamma) = self._each(self._theta), self._tables
+        count, num_states, num_actions = theta.shape
+        pi, Q, advantage, gradient = np.empty((4, count, num_states, num_actions))
+        matrix, reward = np.empty((count, num_states, num_states)), np.empty((count, num_states))
+        self._kernels.prepare(theta, P, R, gamma, pi, matrix, reward)
+        factors = factorise(self._shaped(matrix))
+        V = self._solve(factors, reward)
+        d = self._solve(factors, self._mdp.initial, transposed=True)
+        self._kernels.finish(P, R, gamma, pi, V, d, Q, advantage, gradient)
+        return Solution(factors, V, d, pi, Q, advantage, gradient)
 
     @cached_property
     def pi(self) -> Array:
         """π, (..., 1, S, A)."""
-        return self._shaped(self._policy.pi)[..., None, :, :]
+        return self._shaped(self._solution.pi)[..., None, :, :]
 
     @cached_property
     def discounted(self) -> Discounted:
         """The two linear equations of the chain."""
-        return Discounted(self.chain, self.gamma, self._policy.factors)
+        return Discounted(self.chain, self.gamma, self._solution.factors)
 
     @cached_property
     def V(self) -> Array:
@@ -137,12 +120,12 @@ class CompiledEvaluation(Evaluation):
         """∇²J u, unchecked."""
         if u.ndim > 2 and np.broadcast_shapes(u.shape[:-2], self._batch) != self._batch:
             return super().vjp(u)
-        (P, _, gamma), (pi, _, factors) = self._tables, self._policy
-        V, d, Q, advantage, _ = self._solution
-        change, of_V, of_d, out = (np.empty(x.shape) for x in (pi, V, d, pi))
+        P, _, gamma = self._tables
+        factors, V, d, pi, Q, advantage, _ = self._solution
+        (change, out), (of_V, of_d) = np.empty((2, *pi.shape)), np.empty((2, *V.shape))
         self._kernels.sources(self._each(u), P, gamma, pi, Q, d, change, of_V, of_d)
-        dV = factors.solve(self._shaped(of_V)).reshape(V.shape)
-        dd = factors.solve(self._shaped(of_d), transposed=True).reshape(V.shape)
+        dV = self._solve(factors, of_V)
+        dd = self._solve(factors, of_d, transposed=True)
         self._kernels.product(P, gamma, pi, advantage, d, change, dV, dd, out)
         return self._shaped(out)
 
@@ -157,9 +140,18 @@ class CompiledEvaluation(Evaluation):
         compiled.kernels("kernels_hessian").hessian(theta, *self._tables, initial, out)
         return self._shaped(out)
 
+    def _solve(self, factors: Resolvent, b: Array, *, transposed: bool = False) -> Array:
+        """Solve for b (B, S), or the initial distribution (..., S); (B, S)."""
+        if not self._batch:
+            return factors.solve(b.ravel(), transposed=transposed)[None]
+        shape = (*self._batch, b.shape[-1])
+        if b.ndim == 1:
+            b = np.broadcast_to(b, shape)
+        return factors.solve(b.reshape(shape), transposed=transposed).reshape(-1, shape[-1])
+
     def _shaped(self, x: Array) -> Array:
         """(B, ...) with the batch's own shape in front."""
-        return x.reshape(*self._batch, *x.shape[1:])
+        return x.reshape(*self._batch, *x.shape[1:]) if self._batch else x[0]
 
     def _each(self, x: Array) -> Array:
         """A table (..., S, A) for every policy, (B, S, A)."""

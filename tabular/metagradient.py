@@ -85,7 +85,7 @@ def meta_gradient(
         moved_by = path(update, rng)
         differentials.append(moved_by if together else curvature(update, rng))
         theta = theta + step_size * moved_by.gradient
-    if not np.all(np.isfinite(theta)):
+    if not np.isfinite(theta).all():
         raise ValueError(
             f"theta must stay finite, received NaN or infinity within {num_steps} inner steps; "
             "take a smaller step_size"
