@@ -7,7 +7,7 @@ else through `tabular.evaluation`. Both have the same attributes and methods.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -154,18 +154,19 @@ class CompiledEvaluation(Evaluation):
         return x.reshape(*self._batch, *x.shape[1:]) if self._batch else x[0]
 
     def _each(self, x: Array) -> Array:
-        """A table (..., S, A) for every policy, (B, S, A)."""
-        if x.ndim == 2 and not self._batch:
-            return np.ascontiguousarray(x)[None]
-        core = x.shape[-2:]
-        return np.ascontiguousarray(np.broadcast_to(x, (*self._batch, *core)).reshape(-1, *core))
+        """A table (..., S, A) for every policy, (B, S, A), which might be written to."""
+        if x.shape[:-2] != self._batch:
+            x = np.broadcast_to(x, (*self._batch, *x.shape[-2:]))
+        x = x.reshape(-1, *x.shape[-2:])
+        return x if x.flags.carray else x.copy()
 
     def _flat(self, x: Array, core: int) -> Array:
-        """One table (..., *core) for all policies, (1, *core), or one for each, (B, *core)."""
-        if x.ndim == core:
-            return x[None]
+        """One table (..., *core) for all policies, (1, *core), or one for each; read-only.
+
+        The loops are compiled for arrays that may be written to and for others: each of their
+        arguments is always of one kind.
+        """
         shape = x.shape[x.ndim - core :]
-        every: Any = x
-        if x.shape[: x.ndim - core] != self._batch:
-            every = np.broadcast_to(x, (*self._batch, *shape))
-        return np.ascontiguousarray(every.reshape(-1, *shape))
+        if x.ndim > core and x.shape[: x.ndim - core] != self._batch:
+            x = np.broadcast_to(x, (*self._batch, *shape))
+        return shared(np.ascontiguousarray(x.reshape(-1, *shape)))

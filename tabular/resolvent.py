@@ -157,7 +157,8 @@ class SideBySideResolvent:
 
         def solve_each(columns: Array) -> Array:
             out = np.empty(columns.shape)
-            self._kernels.solve(self._lu, np.ascontiguousarray(columns), transposed, out)
+            b = columns if columns.flags.carray else columns.copy()  # one kind: compiled once
+            self._kernels.solve(self._lu, b, transposed, out)
             return out
 
         if b.shape[:-1] == self._batch:
