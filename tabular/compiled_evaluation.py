@@ -157,7 +157,7 @@ class CompiledEvaluation(Evaluation):
         """A table (..., S, A) for every policy, (B, S, A), which might be written to."""
         if x.shape[:-2] != self._batch:
             x = np.broadcast_to(x, (*self._batch, *x.shape[-2:]))
-        x = x.reshape(-1, *x.shape[-2:])
+        x = x.reshape(-1, *x.shape[-2:]) if self._batch else x[None]
         return x if x.flags.carray else x.copy()
 
     def _flat(self, x: Array, core: int) -> Array:
@@ -166,7 +166,9 @@ class CompiledEvaluation(Evaluation):
         The loops are compiled for arrays that may be written to and for others: each of their
         arguments is always of one kind.
         """
+        if x.ndim == core:
+            return shared(x[None])
         shape = x.shape[x.ndim - core :]
-        if x.ndim > core and x.shape[: x.ndim - core] != self._batch:
+        if x.shape[: x.ndim - core] != self._batch:
             x = np.broadcast_to(x, (*self._batch, *shape))
         return shared(np.ascontiguousarray(x.reshape(-1, *shape)))
