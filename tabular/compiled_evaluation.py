@@ -64,7 +64,6 @@ class CompiledEvaluation(Evaluation):
     def __init__(self, mdp: TabularMDP, theta: Array, batch: tuple[int, ...]) -> None:
         super().__init__(mdp, theta)
         self._batch = batch
-        self._kernels = compiled.kernels("kernels")
         # P, R and γ with a leading axis of length B, or one where they are shared.
         self._tables = self._flat(mdp.P, 3), self._flat(mdp.R, 2), self._flat(self.gamma, 0)
 
@@ -74,11 +73,12 @@ class CompiledEvaluation(Evaluation):
         count, num_states, num_actions = theta.shape
         pi, Q, advantage, gradient = np.empty((4, count, num_states, num_actions))
         matrix, reward = np.empty((count, num_states, num_states)), np.empty((count, num_states))
-        self._kernels.prepare(theta, P, R, gamma, pi, matrix, reward)
+        kernels = compiled.kernels("kernels")
+        kernels.prepare(theta, P, R, gamma, pi, matrix, reward)
         factors = factorise(self._shaped(matrix))
         V = self._solve(factors, reward)
         d = self._solve(factors, self._mdp.initial, transposed=True)
-        self._kernels.finish(P, R, gamma, pi, V, d, Q, advantage, gradient)
+        kernels.finish(P, R, gamma, pi, V, d, Q, advantage, gradient)
         return Solution(factors, V, d, pi, Q, advantage, gradient)
 
     @cached_property
@@ -123,10 +123,11 @@ class CompiledEvaluation(Evaluation):
         P, _, gamma = self._tables
         factors, V, d, pi, Q, advantage, _ = self._solution
         (change, out), (of_V, of_d) = np.empty((2, *pi.shape)), np.empty((2, *V.shape))
-        self._kernels.sources(self._each(u), P, gamma, pi, Q, d, change, of_V, of_d)
+        kernels = compiled.kernels("kernels")
+        kernels.sources(self._each(u), P, gamma, pi, Q, d, change, of_V, of_d)
         dV = self._solve(factors, of_V)
         dd = self._solve(factors, of_d, transposed=True)
-        self._kernels.product(P, gamma, pi, advantage, d, change, dV, dd, out)
+        kernels.product(P, gamma, pi, advantage, d, change, dV, dd, out)
         return self._shaped(out)
 
     @property

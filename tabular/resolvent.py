@@ -1,10 +1,11 @@
 """(I − γ P_π)⁻¹ and its transpose, factorised once.
 
-Three representations of the same operator: the inverses of a batch of small tables, LU factors
-of any other table, and for sparse P_π either sparse LU (where a band ordering promises little fill)
-or GMRES (where it does not). I − γ P_π is strictly diagonally dominant, with condition number at
-most (1 + γ)/(1 − γ) in the maximum norm: direct solutions are accurate to about that times 1e-16,
-GMRES to that times its residual, 1e-12.
+Representations of the same operator: for a batch of small tables LU factors side by side, by
+compiled loops, or inverses without them; LAPACK's LU factors of any other table; and for sparse P_π
+either sparse LU (where a band ordering promises little fill) or GMRES (where it does not).
+I − γ P_π is strictly diagonally dominant, with condition number at most (1 + γ)/(1 − γ) in the
+maximum norm: direct solutions are accurate to about that times 1e-16, GMRES to that times its
+residual, 1e-12.
 """
 
 from __future__ import annotations
@@ -58,8 +59,8 @@ def factorise(matrix: Array) -> SideBySideResolvent | InverseResolvent | LUResol
     """Choose a representation for the matrix I − γP_π itself, (..., S, S)."""
     if matrix.ndim == 2 or matrix.shape[-1] > INVERSE_UP_TO:
         return LUResolvent(matrix)
-    kernels = compiled.kernels("kernels_elimination")
-    return SideBySideResolvent(matrix, kernels) if kernels else InverseResolvent(matrix)
+    loops = compiled.kernels("kernels_elimination") is not None
+    return SideBySideResolvent(matrix) if loops else InverseResolvent(matrix)
 
 
 def over_batch(solve: Callable[[Array], Array], x: Array, batch: tuple[int, ...]) -> Array:
@@ -135,15 +136,15 @@ class InverseResolvent:
 
 
 class SideBySideResolvent:
-    """LU factors of a batch of small matrices by the compiled loops `kernels`."""
+    """LU factors of a batch of small matrices, by `tabular.kernels_elimination`."""
 
-    def __init__(self, matrix: Array, kernels: Any) -> None:
+    def __init__(self, matrix: Array) -> None:
         *batch, size, _ = matrix.shape
-        self._batch, self._kernels = tuple(batch), kernels
+        self._batch = tuple(batch)
         flat = np.ascontiguousarray(matrix.reshape(-1, size, size))
         lanes = max(1, min(LANES, len(flat)))
         self._lu = np.empty((-(-len(flat) // lanes), size, size, lanes))
-        kernels.eliminate(flat, self._lu)
+        compiled.kernels("kernels_elimination").eliminate(flat, self._lu)
 
     @property
     def inverse(self) -> Array:
@@ -158,7 +159,7 @@ class SideBySideResolvent:
         def solve_each(columns: Array) -> Array:
             out = np.empty(columns.shape)
             b = columns if columns.flags.carray else columns.copy()  # one kind: compiled once
-            self._kernels.solve(self._lu, b, transposed, out)
+            compiled.kernels("kernels_elimination").solve(self._lu, b, transposed, out)
             return out
 
         if b.shape[:-1] == self._batch:
