@@ -18,6 +18,7 @@ live in one state each; a variance along one direction needs only scalars per st
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -37,6 +38,9 @@ from tabular.trajectory_law import (
     stack_blocks,
 )
 from tabular.transitions import Array
+
+#: The blocks of Cov C of a law, with which every trace of `ad` and `lvc` begins, while it lives.
+_BLOCKS: WeakKeyDictionary[TrajectoryLaw, Array] = WeakKeyDictionary()
 
 
 def table_covariance(law: TrajectoryLaw) -> Array:
@@ -65,6 +69,8 @@ def table_covariance_blocks(law: TrajectoryLaw) -> Array:
     By `tabular.returns`, with the tables E[C] and E[ÂC]; what M^l takes to E[ÂC] from itself is κ^l
     times what it takes to E[C] from itself.
     """
+    if law in _BLOCKS:
+        return _BLOCKS[law]
     weight, blocks, diagonal, mean = _table_terms(law)
     P, P_delta = law.under(0), law.under(1)
     M = stack_blocks([[P, None], [P_delta, law.kappa * P]])
@@ -81,6 +87,8 @@ def table_covariance_blocks(law: TrajectoryLaw) -> Array:
     covariance = pairs + pairs.transpose(0, 2, 1) - mean[:, :, None] * mean[:, None, :]
     each = np.arange(law.shape[1])
     covariance[:, each, each] += diagonal
+    covariance.flags.writeable = False
+    _BLOCKS[law] = covariance
     return covariance
 
 

@@ -116,7 +116,9 @@ def meta_moments(
     for i, (update, mean) in reversed(list(enumerate(steps))):
         through = i > 0 or start is not None
         factor = np.eye(D + n)
-        factor[D:, :D] = alpha * problem.cross(mean, units).reshape(D, n).T
+        cross = problem.cross(mean, units)
+        if cross is not None:
+            factor[D:, :D] = alpha * cross.reshape(D, n).T
         if through:
             factor[:D, :D] += alpha * mean.vjp(units).reshape(D, D).T
         noise: Any = 0.0
@@ -133,9 +135,6 @@ def meta_moments(
     table = ends @ covariances @ ends.T
     return MetaMoments((ends @ z).reshape(phi.shape), table.reshape(*phi.shape, *phi.shape))
 
-
-#: The name for MAML alone.
-maml_moments = meta_moments
 
 
 def step_noise(

@@ -313,7 +313,7 @@ def test_an_interrupt_keeps_what_is_finished(tmp_path):
     """The second MDP, Taxi with its 501 states, takes much longer than the signal."""
     write_mdp(tmp_path)
     process = subprocess.Popen(
-        [sys.executable, "-m", "gmrl", "verify", "tiny.npz", "Taxi", *QUICK],
+        [sys.executable, "-m", "gmrl", "verify", "tiny.npz", "Taxi", *QUICK, "-T", "300"],
         cwd=tmp_path,
         env=ENVIRONMENT,
         stdout=subprocess.PIPE,
@@ -363,11 +363,54 @@ def test_a_disagreement_ends_in_code_1(monkeypatch, tmp_path, run_here):
     number = r"-?\d+\.\d"
     assert re.fullmatch(
         "gmrl: simulation and exact moments disagree: "
-        f"tiny, gradient, ad: z = {number}; tiny, gradient, lvc: z = {number}",
+        f"tiny, gradient, ad: z of the mean = {number}; "
+        f"tiny, gradient, lvc: z of the mean = {number}",
         done.stderr.splitlines()[-1],
     )
     assert "written: " in done.stdout
     assert len(contents(tmp_path)) == 2
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_wrong_spread_ends_in_code_1(monkeypatch, tmp_path, run_here):
+    """A variance four times too large; 32 trajectories of 20 steps meet every transition."""
+    right = theory.laws.covariance.gradient_variance
+    monkeypatch.setattr(theory.laws.covariance, "gradient_variance", lambda law: 4 * right(law))
+    done = run_here("verify", "random", "--estimators", "lvc", "--json")
+    assert done.returncode == 1
+    assert re.search(r"disagree: random 20x5, gradient, lvc: z of the sd = -\d", done.stderr)
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_each_mdp_gets_its_own_horizon(tmp_path, run_here):
+    """γ = 0.9 in the file; T is the first with γ^T ≤ 1/80, and said to be so."""
+    files.save(zoo.chain(3, gamma=0.5), tmp_path / "chain.npz")
+    both = ("tiny.npz", "chain.npz", "-N", "4", "--estimators", "ad")
+    write_mdp(tmp_path)
+    reports = strict(run_here("verify", *both, "--json").stdout)
+    assert [report["horizon"] for report in reports] == [42, 7]
+    assert [report["settings"]["horizon"] for report in reports] == [None, None]
+    assert reports[1]["horizon_note"] == "T = 7, γ^T = 0.78 %"
+    given = strict(run_here("verify", *both, "-T", "3", "--json").stdout)
+    assert [report["horizon"] for report in given] == [3, 3]
+    assert "T = 42, γ^T = 1.2 %: what lies beyond T" in run_here("verify", *both).stdout
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.usefixtures("no_pictures")
+def test_a_terminal_shows_every_number(columns, monkeypatch, tmp_path, capsys):
+    """Rich takes FORCE_COLOR for a terminal and its width from COLUMNS."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(sys, "argv", ["gmrl", "verify", write_mdp(tmp_path), *QUICK])
+    gmrl.main()
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().out)
+    body = [line for line in text.splitlines() if not re.match("seed|written", line)]
+    assert max(map(len, body)) <= columns
+    assert "…" not in text
+    blocks = len([line for line in body if line and set(line.strip()) == {"─"}])
+    assert blocks == (4 if columns == 80 else 1)
 
 
 def test_a_full_disk_is_one_line(monkeypatch, tmp_path, run_here):
@@ -386,8 +429,7 @@ def test_a_full_disk_is_one_line(monkeypatch, tmp_path, run_here):
     [
         (MemoryError("Unable to allocate 9 TiB"), 2, "gmrl: not enough memory (Unable to alloc"),
         (MemoryError(), 2, "gmrl: not enough memory (N, T or the MDP is too large)"),
-        (ZeroDivisionError(), 2, "gmrl: a number is out of range"),
-        (ValueError("two\n   lines"), 2, "gmrl: two lines"),
+        (OverflowError(), 2, "gmrl: a number is out of range"),
         (KeyboardInterrupt(), 130, "gmrl: interrupted; what was finished is in the output folder"),
     ],
 )
@@ -401,13 +443,26 @@ def test_errors_in_mid_run_are_one_line(error, code, message, monkeypatch, tmp_p
     assert done.stderr.strip().splitlines()[-1].startswith(message)
 
 
-def test_a_bug_is_not_hidden(monkeypatch, tmp_path, run_here):
+@pytest.mark.parametrize(
+    "error", [AttributeError, ValueError, TypeError, ZeroDivisionError, KeyError, IndexError]
+)
+def test_a_bug_is_not_hidden(error, monkeypatch, tmp_path, run_here):
+    """Only what the checks of the input raise becomes one line; later errors have a traceback."""
+
     def broken(*_):
-        raise AttributeError("a bug")
+        raise error("a bug")
 
     monkeypatch.setattr("theory.verification.verify", broken)
-    with pytest.raises(AttributeError, match="a bug"):
+    with pytest.raises(error, match="a bug"):
         run_here("verify", write_mdp(tmp_path), *QUICK)
+
+
+def test_the_message_of_bad_input_is_one_line(monkeypatch, tmp_path, run_here):
+    def refused(*_):
+        raise ValueError("two\n   lines")
+
+    monkeypatch.setattr("theory.verification.check_mdp", refused)
+    assert_refused(run_here("verify", write_mdp(tmp_path), *QUICK), "two lines")
 
 
 def test_load_mdp(tmp_path):

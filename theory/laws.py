@@ -1,153 +1,141 @@
 """Truth, exact mean, exact spread and simulated estimates of one estimator on one MDP.
 
-Quantities: the gradient g = ∇J at the uniform policy; the Hessian H, where S·A is small; its
+Quantities: the gradient g = ∇J at the uniform policy; the Hessian H, where it is affordable; its
 product with u = g/‖g‖; and the K-step MAML meta-gradient, its path moved by expected estimates.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
-from tabular import covariance, exact
-from tabular.mdp import TabularMDP
-from tabular.meta_moments import maml_moments, trajectory_law
-from tabular.metagradient import adapt, meta_gradient
-from tabular.problems import Maml
-from tabular.registry import Estimator
+from tabular import covariance
+from tabular.estimators import Estimate
+from tabular.meta_moments import meta_moments
+from tabular.moments import Expectation
+from tabular.registry import Estimator, find_estimator
 from tabular.sources import Mean, Sampled
-from tabular.trajectory_law import TrajectoryLaw
 from tabular.transitions import Array
-from theory.report import Law, norm, unit
-from theory.settings import BASELINES, Settings
+from theory.compositional import compositional
+from theory.inner_path import InnerPath, adjoints
+from theory.point import CHECK_ESTIMATES, Point
+from theory.report import Law, unit
 
-#: Estimates in the Monte Carlo check, and the most time steps in each.
-CHECK_ESTIMATES = 128
-CHECK_STEPS = 2000
-#: Sampled inner paths behind the compositional part.
-NUM_PATHS = 64
-#: Time steps of paths that are sampled at the same time.
-PATH_STEPS = 1_000_000
-#: Up to this S·A the whole Hessian and the covariance of a K > 1 meta-gradient are examined.
-FULL_MATRIX = 120
+#: Entries of tables over time that are worked on together, to stay in the cache.
+PIECE = 500_000
 
 
-def estimator_laws(
-    mdp: TabularMDP,
-    here: exact.Evaluation,
-    name: str,
-    step_size: float,
-    settings: Settings,
-    stream: np.random.SeedSequence,
-    rounding: float,
-) -> dict[str, Law]:
-    """Return the laws by quantity; a gradient of at most `rounding` has no direction u."""
+def estimator_laws(point: Point, name: str, stream: np.random.SeedSequence) -> dict[str, Law]:
+    """Return one estimator's laws by quantity."""
     rng, path_rng = (np.random.default_rng(s) for s in stream.spawn(2))
-    problem, theta = Maml(mdp), np.zeros((mdp.num_states, mdp.num_actions))
-    source = Sampled(
-        name, settings.num_trajectories, settings.horizon, BASELINES[settings.baseline]
-    )
-    update = problem.inner(theta, theta)
-    law, kind = trajectory_law(update, source)
-    unbiased = replace(source, estimator=name if kind.cross else "loaded_dice")
-    mean, reference = Mean(source)(update, None), Mean(unbiased)(update, None)
+    kind, source = find_estimator(name), point.source(name)
+    path, u = point.path(kind), point.u
+    check = replace(source, num_trajectories=point.check_trajectories)
+    mean, reference = path.means(source)[0], path.unbiased[0]
+    sampled = path.repeat(check, 0, CHECK_ESTIMATES, rng)
 
-    count = check_trajectories(settings)
-    check = replace(source, num_trajectories=count)
-    trials = np.broadcast_to(theta, (CHECK_ESTIMATES, *theta.shape))
-    sampled = check(problem.inner(trials, trials), rng)
+    truth, expected = point.here.gradient, mean.gradient
+    variance = covariance.gradient_variance(path.law)
+    along = covariance.gradient_variance_along(path.law, u)
+    found = point.simulated(path, [(sampled.gradient, expected, truth)], variance, along)
+    laws = {"gradient": Law(truth, expected, reference.gradient, variance, found)}
 
-    truth = here.gradient
-    u = unit(truth, rounding)
-    product = here.hvp(u)
-    laws = {
-        "gradient": Law(
-            truth,
-            mean.gradient,
-            reference.gradient,
-            covariance.gradient_variance(law),
-            covariance.gradient_variance_along(law, u),
-            sampled.gradient,
-            count,
-        ),
-    }
-    if theta.size <= FULL_MATRIX:
-        laws["hessian"] = Law(
-            here.hessian,
-            mean.hessian,
-            reference.hessian,
-            covariance.hessian_variance(law, kind),
-            None,
-            sampled.hessian,
-            count,
-        )
-    laws["hessian·u"] = Law(
-        product,
-        mean.vjp(u),
-        reference.vjp(u),
-        covariance.hvp_variance(law, kind, u),
-        covariance.hvp_variance_along(law, kind, u, unit(product)),
-        sampled.vjp(u),
-        count,
-    )
-    options: dict[str, Any] = {"step_size": step_size, "num_steps": settings.num_steps}
-    truth = meta_gradient(problem, theta, **options)
-    options["path"] = Mean(source)
-    expected = meta_gradient(problem, theta, curvature=Mean(source), **options)
-    variance, along = _meta_variance(problem, theta, options, source, unit(truth), law, kind)
-    moved = options | {"path": source, "curvature": Mean(source), "rng": path_rng}
-    together = max(1, PATH_STEPS // (settings.num_trajectories * settings.horizon))
-    paths = [
-        meta_gradient(problem, trials[i : min(i + together, NUM_PATHS)], **moved)
-        for i in range(0, NUM_PATHS, together)
-    ]
-    laws["meta-gradient"] = Law(
-        truth,
-        expected,
-        meta_gradient(problem, theta, curvature=Mean(unbiased), **options),
-        variance,
-        along if settings.num_steps == 1 or count == settings.num_trajectories else None,
-        meta_gradient(problem, trials, curvature=check, rng=rng, **options),
-        count,
-        mean_shift(np.concatenate(paths), expected),
+    if point.effort.fits_hessian(point.horizon):
+        laws["hessian"] = _hessian_law(point, kind, path, (mean, reference), sampled)
+
+    truth, expected = point.product, mean.vjp(u)
+    variance = covariance.hvp_variance(path.law, kind, u)
+    along = covariance.hvp_variance_along(path.law, kind, u, unit(truth))
+    found = point.simulated(path, [(sampled.vjp(u), expected, truth)], variance, along)
+    laws["hessian·u"] = Law(truth, expected, reference.vjp(u), variance, found)
+
+    laws["meta-gradient"] = replace(
+        _meta_law(point, kind, path, check, rng),
+        compositional=compositional(path, source, path_rng),
     )
     return laws
 
 
-def _meta_variance(
-    problem: Maml,
-    theta: Array,
-    options: dict[str, Any],
-    source: Sampled,
-    direction: Array,
-    law: TrajectoryLaw,
+def _hessian_law(
+    point: Point,
     kind: Estimator,
+    path: InnerPath,
+    means: tuple[Expectation, Expectation],
+    sampled: Estimate,
+) -> Law:
+    """The Hessian as a whole; simulated where its exact spread is known."""
+    truth, shape = point.hessian, point.mdp.R.shape
+    expected, unbiased = (mean_hessian(mean, shape, point.horizon) for mean in means)
+    if not point.effort.fits_hessian_spread(kind, point.horizon):
+        return Law(truth, expected, unbiased, None, None)
+    variance, along = covariance.hessian_variance(path.law, kind), None
+    if not kind.cross:  # Ĥ = Σ_x C(x) Φ(x): its component along H/‖H‖ is linear in C
+        each = np.arange(shape[0])
+        blocks = unit(truth)[each, :, each, :]
+        weight = np.einsum("sxab,sab->sx", covariance.own_hessians(path.law, kind), blocks)
+        along = covariance.functional_variance(path.law, weight)
+
+    def columns() -> Iterator[tuple[Array, Array, Array]]:
+        for s, a in np.ndindex(*shape):
+            basis = np.zeros(shape)
+            basis[s, a] = 1.0
+            yield sampled.hvp(basis), expected[:, :, s, a], truth[:, :, s, a]
+
+    found = point.simulated(path, columns(), variance, along)
+    return Law(truth, expected, unbiased, variance, found)
+
+
+def mean_hessian(mean: Expectation, shape: tuple[int, ...], horizon: int) -> Array:
+    """E Ĥ, (S, A, S, A), a few columns at a time."""
+    size = int(np.prod(shape))
+    together = max(1, PIECE // (horizon * size))
+    basis = np.eye(size).reshape(size, *shape)
+    columns = [mean.hvp(basis[i : i + together]) for i in range(0, size, together)]
+    return np.moveaxis(np.concatenate(columns), 0, -1).reshape(*shape, *shape)
+
+
+def _meta_law(
+    point: Point, kind: Estimator, path: InnerPath, check: Sampled, rng: np.random.Generator
+) -> Law:
+    """The meta-gradient along the expected path, with an exact outer gradient."""
+    truth, source = point.meta_gradient, point.source(kind.name)
+    steps = point.settings.num_steps
+    estimates = [path.repeat(check, i, CHECK_ESTIMATES, rng) for i in range(steps)]
+    last = path.evaluations[-1].gradient
+    trials = np.broadcast_to(last, (CHECK_ESTIMATES, *last.shape))
+    samples = adjoints(trials, estimates, path.step_size)[0]
+    expected = path.adjoints(path.means(source))[0]
+    variance, along = _meta_variance(point, kind, path, unit(truth))
+    # For K > 1 the variance is no multiple of 1/N.
+    known = steps == 1 or point.check_trajectories == source.num_trajectories
+    checked = (variance, along) if known else (None, None)
+    found = point.simulated(path, [(samples, expected, truth)], *checked)
+    return Law(truth, expected, path.adjoints(path.unbiased)[0], variance, found)
+
+
+def _meta_variance(
+    point: Point, kind: Estimator, path: InnerPath, direction: Array
 ) -> tuple[float | None, float | None]:
     """tr Cov and its value along a direction, of one trajectory's meta-gradient (times N)."""
-    if options["num_steps"] == 1:
-        iterate = adapt(problem, theta, **options)[-1]
-        p, scale = exact.gradient(problem.mdp, iterate), options["step_size"] ** 2
+    steps, source = point.settings.num_steps, point.source(kind.name)
+    if steps == 1:
+        p, scale = path.evaluations[-1].gradient, point.step_size**2
         return (
-            scale * covariance.hvp_variance(law, kind, p),
-            scale * covariance.hvp_variance_along(law, kind, p, direction),
+            scale * covariance.hvp_variance(path.law, kind, p),
+            scale * covariance.hvp_variance_along(path.law, kind, p, direction),
         )
-    if theta.size > FULL_MATRIX:
+    if not point.effort.fits_meta_spread(kind, point.horizon, steps):
         return None, None
-    table = maml_moments(problem, theta, curvature=source, **options).covariance
+    table = meta_moments(
+        path.problem,
+        path.iterates[0],
+        step_size=point.step_size,
+        num_steps=steps,
+        path=Mean(source),
+        curvature=source,
+    ).covariance
     n = source.num_trajectories
     along = np.einsum("ia,iajb,jb", direction, table, direction)
     return n * float(np.einsum("iaia", table)), n * float(along)
-
-
-def mean_shift(samples: Array, center: Array) -> tuple[float, float]:
-    """‖E samples − center‖ and its standard error, with the noise's own norm taken out."""
-    shift = samples.mean(axis=0) - center
-    noise = samples.var(axis=0, ddof=1).sum() / len(samples)
-    return float(np.sqrt(max(0.0, norm(shift) ** 2 - noise))), float(np.sqrt(noise))
-
-
-def check_trajectories(settings: Settings) -> int:
-    """N, or as many trajectories as keep the check short."""
-    return max(1, min(settings.num_trajectories, CHECK_STEPS // settings.horizon))

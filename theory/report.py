@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 
 from tabular.transitions import Array
+from theory.simulation import Simulation
 
-#: Sampled paths that scatter less than this share of the bias saw none of the rare rewards.
-UNSEEN = 1e-10
 #: Squared biases this close are the same.
 SAME_BIAS = 1e-9
 
@@ -39,13 +38,17 @@ class Row:
     sd: float | None
     beaten_by: str | None
     beaten_from: float | None
-    z: float | None
-    sampled_rmse: float
+    z_mean: float | None
+    z_sd: float | None
+    sampled_rmse: float | None
 
 
 @dataclass(frozen=True)
 class Report:
-    """Everything `gmrl verify` shows for one MDP."""
+    """Everything `gmrl verify` shows for one MDP.
+
+    `horizon` is the T that was used, given in `settings` or chosen; `horizon_note` says which.
+    """
 
     mdp: str
     mdp_digest: str
@@ -53,6 +56,8 @@ class Report:
     num_actions: int
     gamma: float
     settings: dict[str, Any]
+    horizon: int
+    horizon_note: str
     step_size: float
     check_trajectories: int
     value: float
@@ -75,18 +80,15 @@ class Report:
 class Law:
     """One estimator's law for one quantity: arrays in the shape of the quantity.
 
-    `unbiased` is the mean of an unbiased estimator of the truncated objective; `variance` and
-    `along` (in the truth's direction) are of one trajectory; `samples` are simulated estimates of
-    `per_sample` trajectories; `compositional` is a norm and its standard error.
+    `unbiased` is the mean of an unbiased estimator of the truncated objective; `variance` is of one
+    trajectory; `compositional` is a norm and its standard error.
     """
 
     truth: Array
     mean: Array
     unbiased: Array
     variance: float | None
-    along: float | None
-    samples: Array
-    per_sample: int
+    simulation: Simulation | None
     compositional: tuple[float, float] | None = None
 
 
@@ -104,18 +106,16 @@ def make_row(
 
     bias = size(law.mean - law.truth)
     compositional, compositional_se = law.compositional or (None, None)
-    if law.variance and compositional_se is not None and compositional_se < UNSEEN * bias:
-        compositional = compositional_se = None
     sd = None
     if law.variance is not None:
         single = float(np.sqrt(max(law.variance, 0.0)))
         sd = single / num_trajectories**0.5 if single > rounding else 0.0
     beaten_by, beaten_from = crossover(name, laws, rounding)
-    z = None
-    if law.along is not None and law.along > rounding**2 and size(law.truth) > 0:
-        along = ((law.samples - law.mean) * unit(law.truth)).sum(axis=(-2, -1))
-        z = float(along.mean() / np.sqrt(law.along / (law.per_sample * len(along))))
-    errors = ((law.samples - law.truth) ** 2).reshape(len(law.samples), -1).sum(axis=1)
+    simulation = law.simulation
+    z_mean = z_sd = None
+    if simulation is not None:
+        z_mean = simulation.z_mean(rounding) if size(law.truth) > 0 else None
+        z_sd = simulation.z_sd(rounding)
     return Row(
         quantity=quantity,
         estimator=name,
@@ -128,8 +128,9 @@ def make_row(
         sd=sd,
         beaten_by=beaten_by,
         beaten_from=beaten_from,
-        z=z,
-        sampled_rmse=float(np.sqrt(errors.mean())),
+        z_mean=z_mean,
+        z_sd=z_sd,
+        sampled_rmse=None if simulation is None else simulation.rmse,
     )
 
 

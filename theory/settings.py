@@ -26,8 +26,8 @@ class Settings:
     estimators : tuple of str
     num_trajectories : int
         N of every estimate.
-    horizon : int
-        T.
+    horizon : int or None
+        T; if None, each MDP's effective horizon as far as it is affordable (`theory.effort`).
     num_steps : int
         K of the meta-gradient.
     step_size : float or None
@@ -40,7 +40,7 @@ class Settings:
 
     estimators: tuple[str, ...] = tuple(ESTIMATORS)
     num_trajectories: int = 32
-    horizon: int = 20
+    horizon: int | None = None
     num_steps: int = 1
     step_size: float | None = None
     baseline: str = "exact"
@@ -51,12 +51,14 @@ class Settings:
             raise ValueError(f"name at least one estimator of {', '.join(ESTIMATORS)}")
         for name in self.estimators:
             find_estimator(name)
-        for name in ("num_trajectories", "horizon", "num_steps"):
+        for name in ("num_trajectories", "num_steps"):
             _checks.positive_integer(getattr(self, name), name)
-        if self.num_trajectories * self.horizon > MAX_STEPS:
+        if self.horizon is not None:
+            _checks.positive_integer(self.horizon, "horizon")
+        steps = self.num_trajectories * (self.horizon or 1)
+        if steps > MAX_STEPS:
             raise ValueError(
-                f"N*T must be at most {MAX_STEPS} time steps in an estimate, received "
-                f"{self.num_trajectories * self.horizon}"
+                f"N*T must be at most {MAX_STEPS} time steps in an estimate, received {steps}"
             )
         if len(set(self.estimators)) != len(self.estimators):
             raise ValueError(f"name each estimator once, received {', '.join(self.estimators)}")

@@ -1,24 +1,24 @@
 """The main table: for one MDP, the truth, and the bias and spread of every estimator of it.
 
 At the uniform policy θ = 0, for the gradient g = ∇J, the Hessian H = ∇²J (in the Frobenius norm,
-where S·A is small), its product H u with u = g/‖g‖ that a gradient step meets, and the K-step MAML
-meta-gradient, each estimator gets
+where it is affordable), its product H u with u = g/‖g‖ that a gradient step meets, and the K-step
+MAML meta-gradient, each estimator gets
 
     truncation     mean of an unbiased estimator of the T-step objective − truth: the part that
                    trajectories of length T cannot see, whatever the estimator
     Hessian        mean − mean of that unbiased estimator: what the surrogate's second derivative
                    misses
     compositional  for the meta-gradient: how much further the mean shifts when θ moves by the
-                   average of N trajectories instead of by its expectation (estimated from sampled
-                   paths, with a standard error)
+                   average of N trajectories instead of by its expectation
+                   (`theory.compositional`, estimated with a standard error)
     bias           truncation and Hessian together, as vectors: mean − truth
     sd             √tr Cov of the estimate from N trajectories
+    z mean, z sd   a simulation's mean and spread against the exact ones (`theory.simulation`)
 
-The meta-gradient's inner path moves by expected estimates and its outer gradient is exact, so that
-`bias` and `sd` are those of the curvature; a sampled path adds `compositional`.
-All but the compositional part come from `tabular.moments`, without simulation. The z-score
-compares a simulation with them: the mean of M trajectories along the direction of the truth, minus
-its exact value, over its exact standard deviation.
+The meta-gradient's inner path moves by expected estimates and its outer gradient is exact: `bias`
+and `sd` are those of the curvature (source II) alone; sampled steps (I) add `compositional`. All
+but the compositional part and the scores come from `tabular.moments`, without simulation. T is the
+settings' or each MDP's own (`theory.effort`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ import scipy.sparse.linalg as spla
 from tabular import exact
 from tabular.mdp import TabularMDP
 from tabular.sampling import successor_rewards
-from theory.laws import check_trajectories, estimator_laws
+from theory.effort import choose_horizon
+from theory.laws import estimator_laws
+from theory.point import Point
 from theory.report import Law, Report, make_row, norm
 from theory.settings import Settings
 
@@ -62,40 +64,28 @@ def verify(
     Raises
     ------
     ValueError
-        If the MDP is a batch or too large for the moment tables.
+        If `check_mdp` refuses the MDP.
     OverflowError
         If α is so large that a variance does not fit a float.
     """
-    if mdp.batch_shape or mdp.R.ndim > 2 or np.ndim(mdp.gamma):
-        raise ValueError(
-            f"verify takes one MDP at a time, received a batch {mdp.batch_shape}: {mdp!r}"
-        )
-    S, A = mdp.num_states, mdp.num_actions
-    if S * S * A > MAX_TABLE:
-        raise ValueError(
-            f"{mdp.name} has {S} states and {A} actions; the exact covariances need tables of "
-            f"S*S*A = {S * S * A:.2g} numbers and stop at {MAX_TABLE:.2g}. tabular.exact and "
-            "tabular.moments' means have no such limit"
-        )
+    check_mdp(mdp)
     mdp = _lean(mdp)
-    theta = np.zeros((S, A))
+    theta = np.zeros((mdp.num_states, mdp.num_actions))
     here = exact.evaluate(mdp, theta)
-    largest = float(np.abs(here.Q).max())
-    if largest and not 1 / EXTREME < largest < EXTREME:
-        raise ValueError(
-            f"{mdp.name} has values of size {largest:.2g}; their fourth powers leave the range of "
-            f"floats. Scale the rewards so that they lie between {1 / EXTREME:g} and {EXTREME:g}"
-        )
-    rounding = ROUNDING * largest / (1 - float(mdp.gamma))
+    rounding = ROUNDING * float(np.abs(here.Q).max()) / (1 - float(mdp.gamma))
     curvature = spectral_norm(here, rounding)
     step_size = settings.step_size or (RELATIVE_STEP / curvature if curvature > 0 else 1.0)
+    if step_size > EXTREME**2:
+        raise OverflowError(f"a step size of {step_size:g} leads out of the range of floats")
     # K steps multiply the rounding error of ∇J by up to ‖I + α∇²J‖ each; variances, its square.
     floor = rounding * ((1 + step_size * curvature) ** (2 * settings.num_steps)) ** 0.5
+    horizon = choose_horizon(mdp, settings)
+    point = Point(mdp, here, settings, horizon.steps, step_size, rounding)
     streams = np.random.SeedSequence(settings.seed).spawn(len(settings.estimators))
     laws: dict[str, dict[str, Law]] = {}
     for name, stream in zip(settings.estimators, streams, strict=True):
         progress(name)
-        laws[name] = estimator_laws(mdp, here, name, step_size, settings, stream, rounding)
+        laws[name] = estimator_laws(point, name, stream)
     rows = [
         make_row(
             quantity,
@@ -112,17 +102,47 @@ def verify(
     return Report(
         mdp=mdp.name,
         mdp_digest=fingerprint(mdp),
-        num_states=S,
-        num_actions=A,
+        num_states=mdp.num_states,
+        num_actions=mdp.num_actions,
         gamma=float(mdp.gamma),
         settings=settings.as_dict(),
+        horizon=horizon.steps,
+        horizon_note=horizon.note,
         step_size=float(step_size),
-        check_trajectories=check_trajectories(settings),
+        check_trajectories=point.check_trajectories,
         value=float(here.value),
         gradient_norm=norm(here.gradient),
         hessian_norm=curvature,
         rows=tuple(rows),
     )
+
+
+def check_mdp(mdp: TabularMDP) -> None:
+    """Refuse an MDP that `verify` cannot work on.
+
+    Raises
+    ------
+    ValueError
+        If the MDP is a batch, too large for the moment tables, or has values that are too large or
+        too small for floats.
+    """
+    if mdp.batch_shape or mdp.R.ndim > 2 or np.ndim(mdp.gamma):
+        raise ValueError(
+            f"verify takes one MDP at a time, received a batch {mdp.batch_shape}: {mdp!r}"
+        )
+    S, A = mdp.num_states, mdp.num_actions
+    if S * S * A > MAX_TABLE:
+        raise ValueError(
+            f"{mdp.name} has {S} states and {A} actions; the exact covariances need tables of "
+            f"S*S*A = {S * S * A:.2g} numbers and stop at {MAX_TABLE:.2g}. tabular.exact and "
+            "tabular.moments' means have no such limit"
+        )
+    largest = float(np.abs(exact.action_value(_lean(mdp), np.zeros((S, A)))).max())
+    if largest and not 1 / EXTREME < largest < EXTREME:
+        raise ValueError(
+            f"{mdp.name} has values of size {largest:.2g}; their fourth powers leave the range of "
+            f"floats. Scale the rewards so that they lie between {1 / EXTREME:g} and {EXTREME:g}"
+        )
 
 
 def spectral_norm(evaluation: exact.Evaluation, rounding: float = 0.0) -> float:

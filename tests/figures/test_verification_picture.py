@@ -1,6 +1,7 @@
 """The picture of a verification: panels, labelled axes, one exact line for each estimator."""
 
 import dataclasses
+import itertools
 from functools import cache
 
 import matplotlib.pyplot as plt
@@ -12,7 +13,7 @@ from figures.save import STYLE
 from figures.verification import NUM_TRAJECTORIES, TITLES, draw
 from tabular import TabularMDP
 from tabular.registry import ESTIMATORS
-from tests.theory.test_verification import DEGENERATE, degenerate_report, dense_random
+from tests.theory.cases import DEGENERATE, degenerate_report, dense_random
 from theory.report import Report
 from theory.settings import Settings
 from theory.verification import verify
@@ -114,6 +115,69 @@ def test_a_row_without_a_spread_is_a_dot_without_a_line(drawn):
     *others, last = drawn(dataclasses.replace(report(), rows=rows)).axes
     assert [len(curves(axis)) for axis in others] == [4, 4, 4]
     assert (len(curves(last)), len(dots(last))) == (0, 4)
+
+    (note,) = last.texts
+    assert note.get_text() == "not computed: sd of AD, LVC, Loaded-DiCE, DiCE"
+
+
+def test_dots_of_a_simulation_that_says_nothing_are_hollow(drawn):
+    rows = tuple(
+        dataclasses.replace(row, z_sd=None) if row.estimator == "dice" else row
+        for row in report().rows
+    )
+    for axis in drawn(dataclasses.replace(report(), rows=rows)).axes:
+        hollow = [mark.get_markerfacecolor() == "white" for mark in dots(axis)]
+        assert hollow == [False, False, False, True]
+
+
+def test_dots_at_one_n_stand_side_by_side(drawn):
+    figure = drawn(report())
+    figure.canvas.draw()
+    for axis in figure.axes:
+        places = [mark.get_transform().transform(mark.get_xydata())[0, 0] for mark in dots(axis)]
+        assert np.all(np.diff(places) > 1.0)
+
+
+@pytest.mark.parametrize("spread", [0.9, 2.5, 20.0, 40.0, 90.0, 3e4, 1e9])
+@pytest.mark.parametrize("size", [1e-7, 0.7, 1e7])
+def test_tick_labels_are_there_and_do_not_meet(spread, size, drawn):
+    """Errors over less than a decade to many of them: two labels at least, none over another."""
+    rows = tuple(
+        dataclasses.replace(row, bias=0.0, sd=size * spread**k, sampled_rmse=None)
+        for row, k in zip(report().rows[:4], (0.0, 0.3, 0.6, 1.0), strict=True)
+    )
+    figure = drawn(dataclasses.replace(report(), rows=rows))
+    figure.canvas.draw()
+    (axis,) = figure.axes
+    for side, across in ((axis.yaxis, "y"), (axis.xaxis, "x")):
+        low, high = sorted(side.get_view_interval())
+        labels = [
+            tick.label1
+            for tick in side.get_major_ticks()
+            if low <= tick.get_loc() <= high and tick.label1.get_text()
+        ]
+        assert len(labels) >= 2
+        boxes = [getattr(label.get_window_extent(), f"interval{across}") for label in labels]
+        boxes.sort(key=lambda box: box[0])
+        assert all(one[1] < other[0] for one, other in itertools.pairwise(boxes))
+
+
+def test_floors_stand_apart_at_the_right_edge(drawn):
+    """One short line an estimator, at its bias, beside the axis; none where it is out of sight."""
+    rows = tuple(
+        dataclasses.replace(row, bias=bias * row.truth)
+        for row, bias in zip(report().rows[:4], (0.5, 0.5, 0.4, 1e-9), strict=True)
+    )
+    (axis,) = drawn(dataclasses.replace(report(), rows=rows)).axes
+    floors = [line for line in axis.lines if len(line.get_xdata()) == 2 and line.get_xdata()[0] > 1]
+    assert [line.get_ydata()[0] for line in floors] == pytest.approx([0.5, 0.5, 0.4], rel=1e-12)
+    edges = [x for line in floors for x in line.get_xdata()]
+    assert edges == sorted(set(edges))
+
+
+def test_a_shortened_horizon_is_told(drawn):
+    told = dataclasses.replace(report(), horizon_note="T = 3, γ^T = 51 % (shortened)")
+    assert "T = 3, γ^T = 51 % (shortened)" in drawn(told).get_suptitle()
 
 
 @pytest.mark.parametrize(
