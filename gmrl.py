@@ -265,6 +265,7 @@ def main() -> None:
     """Run a command; bad input ends in one line and exit code 2, an interrupt in 130."""
     from threadpoolctl import threadpool_limits
 
+    os.environ.pop("MPLBACKEND", None)  # pictures go to files; matplotlib fails on a strange name
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without γ shows a question mark
             stream.reconfigure(errors="replace")

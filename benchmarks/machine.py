@@ -22,7 +22,7 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
 }
-PACKAGES = ("numpy", "scipy", "jax", "jaxlib", "torch", "autograd")
+PACKAGES = ("numpy", "scipy", "numba", "jax", "jaxlib", "torch", "autograd")
 
 
 @contextmanager

@@ -152,9 +152,10 @@ def _resident(field: str) -> int:
 
 def draw(rows: Sequence[Row]) -> Any:
     """Time and memory against S, one line a graph; the dotted line is proportional to S."""
-    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
 
-    figure, axes = plt.subplots(1, 2, figsize=(7.2, 3.0))
+    figure = Figure(figsize=(7.2, 3.0))
+    axes = figure.subplots(1, 2)
     for color, marker, graph in zip(("#0072B2", "#009E73", "#D55E00"), "os^", GRAPHS, strict=True):
         mine = [row for row in rows if row.side == OURS and row.case.startswith(graph)]
         mine = [row for row in mine if row.seconds is not None]

@@ -2,65 +2,48 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-os.environ["MPLBACKEND"] = "Agg"  # before matplotlib reads it and fails on a strange name
+import matplotlib.style
+from matplotlib.figure import Figure
 
-import matplotlib
+from tabular.atomic import write_atomically
 
 STYLE = str(Path(__file__).with_name("gmrl.mplstyle"))
 #: Formats of every picture, without the metadata that would hold the date.
 FORMATS: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "png": {"Software": None}}
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Call `write` on a temporary file in the folder of `path`, then move it into place.
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all; see `tabular.atomic`."""
+    write_atomically(path, lambda stream: stream.write(text.encode()))
+
+
+def save_picture(draw: Callable[[], Figure], stem: Path) -> list[Path]:
+    """Draw in the house style, save as `stem`.svg and `stem`.png, and return the paths.
+
+    Parameters
+    ----------
+    draw : callable
+        Makes the `matplotlib.figure.Figure`, without pyplot: the caller's windows and backend are
+        left alone, and the figure goes when it is no longer used.
+    stem : Path
+        Where to, without the suffix.
 
     Raises
     ------
     OSError
-        If the folder cannot be written to or the disk is full; `path` is then as it was.
+        If a file cannot be written.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically."""
-    write_atomically(path, lambda temporary: _write(temporary, text))
-
-
-def save_picture(draw: Callable[[], Any], stem: Path) -> list[Path]:
-    """Draw in the house style, save as `stem`.svg and `stem`.png, and return the paths."""
-    import matplotlib.pyplot as plt
-
     paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in FORMATS]
     with matplotlib.style.context(STYLE):
         figure = draw()
-        try:
-            for path, metadata in zip(paths, FORMATS.values(), strict=True):
-                write_atomically(path, _saver(figure, metadata))
-        finally:
-            plt.close(figure)
+        for path, (suffix, metadata) in zip(paths, FORMATS.items(), strict=True):
+            write_atomically(path, _saver(figure, suffix, metadata))
     return paths
 
 
-def _saver(figure: Any, metadata: dict[str, Any]) -> Callable[[Path], None]:
-    return lambda path: figure.savefig(path, metadata=metadata)
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+def _saver(figure: Figure, suffix: str, metadata: dict[str, Any]) -> Callable[[BinaryIO], None]:
+    return lambda stream: figure.savefig(stream, format=suffix, metadata=metadata)

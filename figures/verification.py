@@ -32,10 +32,11 @@ SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 def draw(report: Report) -> Any:
     """Return a figure with a panel for each quantity of the report."""
-    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
 
     quantities = list(dict.fromkeys(row.quantity for row in report.rows))
-    figure, axes = plt.subplots(1, len(quantities), figsize=(3.4 * len(quantities), 3.6))
+    figure = Figure(figsize=(3.4 * len(quantities), 3.6))
+    axes = figure.subplots(1, len(quantities))
     for axis, quantity in zip(np.atleast_1d(axes), quantities, strict=True):
         rows = [row for row in report.rows if row.quantity == quantity]
         _panel(axis, rows, report)

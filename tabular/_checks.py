@@ -1,4 +1,9 @@
-"""Checks shared by the public functions: requirement, value received, remedy."""
+"""Checks shared by the public functions.
+
+Each returns the argument in the form that is worked with, or raises TypeError where it is of the
+wrong kind and ValueError where its value is wrong; the message gives the argument's name, the
+requirement and what was received.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +14,7 @@ from numpy.typing import NDArray
 
 
 def finite_array(value: Any, name: str) -> NDArray[np.float64]:
-    """Return `value` as a float64 array, or raise TypeError / ValueError naming `name`."""
+    """Return `value` as a new float64 array, or raise TypeError / ValueError naming `name`."""
     try:
         array = np.asarray(value)
         if value is None or array.dtype.kind not in "biufO":
@@ -26,6 +31,24 @@ def finite_array(value: Any, name: str) -> NDArray[np.float64]:
         at = f" at index {where}" if where else ""
         raise ValueError(f"{name} must be finite, received NaN or infinity{at}")
     return array
+
+
+def one_number(value: Any, name: str) -> float:
+    """Return `value` as a float, or raise for more than one, or for an array that holds one."""
+    array = finite_array(value, name)
+    if array.ndim:
+        raise ValueError(f"{name} must be one number, received shape {array.shape}")
+    return float(array)
+
+
+def generator(value: Any) -> np.random.Generator:
+    """Return `value`, the argument `rng`, or raise TypeError."""
+    if not isinstance(value, np.random.Generator):
+        raise TypeError(
+            f"rng must be a numpy.random.Generator, received {type(value).__name__}; what is drawn "
+            "at random needs rng=np.random.default_rng(seed)"
+        )
+    return value
 
 
 def positive_integer(value: Any, name: str) -> int:

@@ -38,7 +38,15 @@ class AliasTable(NamedTuple):
 
 
 def alias_table(probabilities: Array, outcomes: Index | None = None) -> AliasTable:
-    """Build the tables of rows (n, K); `outcomes` (n, K) names the slots (0..K−1 if None)."""
+    """Build the tables of n rows of probabilities at once.
+
+    Parameters
+    ----------
+    probabilities : ndarray (n, K)
+        Not negative, each row with a positive sum; rows are normalised.
+    outcomes : int ndarray (n, K), optional
+        What a draw of each slot stands for; 0..K−1 if None.
+    """
     rows, slots = probabilities.shape
     mass = probabilities * (slots / probabilities.sum(axis=1, keepdims=True))
     order = np.argsort(mass, axis=1)
@@ -74,9 +82,14 @@ def alias_table(probabilities: Array, outcomes: Index | None = None) -> AliasTab
 
 
 def sparse_alias_table(matrix: Any) -> tuple[AliasTable, Index]:
-    """Alias table of a CSR matrix's rows, whose outcomes are entry numbers into `matrix.data`.
+    """Build the tables of a CSR matrix's rows.
 
-    Returns the table and the entries' columns.
+    Returns
+    -------
+    table : AliasTable
+        Its outcomes are entry numbers into `matrix.data`.
+    columns : int ndarray (nnz,)
+        The entries' columns.
     """
     counts = np.diff(matrix.indptr)
     slots = int(counts.max())

@@ -36,13 +36,24 @@ def zero_baseline(mdp: TabularMDP, theta: Array, rng: np.random.Generator | None
 
 @dataclass(frozen=True)
 class NoisyBaseline:
-    """V^π + c ‖V^π‖₂/S · z, drawn afresh for every estimate; ValueError unless c >= 0 is finite."""
+    """V^π + c ‖V^π‖₂/S · z, drawn afresh for every estimate.
+
+    Parameters
+    ----------
+    coefficient : float
+        c >= 0.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Unless c is one finite number >= 0.
+    """
 
     coefficient: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 <= _checks.finite_array(self.coefficient, "coefficient") < np.inf:
-            raise ValueError(f"coefficient must be finite and >= 0, received {self.coefficient}")
+        if _checks.one_number(self.coefficient, "coefficient") < 0:
+            raise ValueError(f"coefficient must not be negative, received {self.coefficient}")
 
     def __call__(self, mdp: TabularMDP, theta: Array, rng: np.random.Generator | None) -> Array:
         """Draw V_b, (..., S).
@@ -52,10 +63,7 @@ class NoisyBaseline:
         TypeError
             Without a generator: a noisy table is random.
         """
-        if not isinstance(rng, np.random.Generator):
-            raise TypeError(
-                f"a noisy baseline needs rng, a numpy.random.Generator; received {rng!r}"
-            )
+        rng = _checks.generator(rng)
         value = exact.state_value(mdp, theta)
         return value + self.scale(value) * rng.standard_normal(value.shape)
 

@@ -88,14 +88,22 @@ class Chain:
 
 
 class Discounted:
-    """The two equations of a chain at a discount γ (a float, or an array over the batch)."""
+    """The two equations of a chain at a discount γ (a float, or an array over the batch).
 
-    def __init__(self, chain: Chain, gamma: Array | float) -> None:
+    `factors` of I − γP_π are taken over where there are any.
+    """
+
+    def __init__(
+        self, chain: Chain, gamma: Array | float, factors: Resolvent | None = None
+    ) -> None:
         self._chain = chain
         self._gamma = np.asarray(gamma, dtype=np.float64)
+        self._factors = factors
 
     @cached_property
     def _resolvent(self) -> Resolvent:
+        if self._factors is not None:
+            return self._factors
         chain = self._chain
         return resolvent(chain.P_pi, chain.per_policy(self._gamma), chain.pi.shape[-2])
 

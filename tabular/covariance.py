@@ -10,74 +10,95 @@ products of `ad` and `lvc` are linear in the table C:
     Z(x, ·)  = E[Â C'|x] = Σ P (δ E[C'] + κ E[Â'C'])
     E[C Cᵀ]  = Σ_t Σ_x P(x_t = x) (w² E[Â²|x] e_x e_xᵀ + w e_x Z(x)ᵀ + w Z(x) e_xᵀ).
 
-The products of `loaded_dice` and `dice` are `tabular.cross_covariance`'s.
-A trace needs only the blocks Cov(C(s, ·), C(s, ·)), because ψ, φ and F live in one state each;
-a variance along one direction needs only scalars per state.
+The products of `loaded_dice` and `dice` are `tabular.cross_covariance`'s, and their traces
+`tabular.cross_trace`'s. A trace needs only the blocks Cov(C(s, ·), C(s, ·)), because ψ, φ and F
+live in one state each; a variance along one direction needs only scalars per state.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from tabular import _checks
 from tabular.cross_covariance import Along, Whole, cross_moments
+from tabular.cross_trace import cross_trace
 from tabular.estimators import curvature
 from tabular.policy import center, project
 from tabular.registry import Estimator
+from tabular.returns import returns
 from tabular.trajectory_law import (
     TrajectoryLaw,
     add_block,
     as_table,
-    fisher_product,
     own_vectors,
     scaled,
+    stack_blocks,
 )
 from tabular.transitions import Array
+
+#: The blocks of Cov C of a law, with which every trace of `ad` and `lvc` begins, while it lives.
+_BLOCKS: WeakKeyDictionary[TrajectoryLaw, Array] = WeakKeyDictionary()
 
 
 def table_covariance(law: TrajectoryLaw) -> Array:
     """Cov C of one trajectory, (S, A, S, A)."""
-    pairs, diagonal, mean = _table_moments(law, law.expect)
+    weight, blocks, diagonal, mean = _table_terms(law)
+    P, P_delta = law.under(0), law.under(1)
+    pairs = np.zeros((*law.shape, *law.shape))
+    mean_tail, advantage_tail = np.zeros((2, law.shape[0], law.size))
+    for t in range(law.horizon - 1, -1, -1):
+        later = law.expect(1, as_table(law, mean_tail))
+        later = later + law.kappa * law.expect(0, as_table(law, advantage_tail))
+        pairs += scaled(weight[t, :, None] * law.pi, later)
+        advantage_tail = P_delta @ mean_tail + law.kappa * (P @ advantage_tail)
+        mean_tail = P @ mean_tail
+        add_block(mean_tail, blocks[t, 0])
+        add_block(advantage_tail, blocks[t, 1])
     second = pairs + pairs.transpose(2, 3, 0, 1)
     matrix = second.reshape(law.size, law.size)
     matrix[np.diag_indices(law.size)] += diagonal.ravel()
     return second - np.multiply.outer(mean, mean)
 
 
-@lru_cache(maxsize=2)  # every trace of `ad` and `lvc` under one law begins with it
 def table_covariance_blocks(law: TrajectoryLaw) -> Array:
-    """The blocks Cov(C(s, ·), C(s, ·)) of `table_covariance`, (S, A, A), without the rest."""
-    pairs, diagonal, mean = _table_moments(law, law.expect_own_block)
-    blocks = pairs + pairs.transpose(0, 2, 1) - mean[:, :, None] * mean[:, None, :]
-    each = np.arange(law.shape[1])
-    blocks[:, each, each] += diagonal
-    return blocks
+    """The blocks Cov(C(s, ·), C(s, ·)) of `table_covariance`, (S, A, A), without the rest.
 
-
-def _table_moments(law: TrajectoryLaw, expect: Any) -> tuple[Array, Array, Array]:
-    """Σ_t w P(x_t = x) Z(x, ·), the diagonal term, and E C; `expect` says how much of Z to form."""
-    num_states, pi, moments = law.shape[0], law.pi, law.advantages
+    By `tabular.returns`, with the tables E[C] and E[ÂC]; what M^l takes to E[ÂC] from itself is κ^l
+    times what it takes to E[C] from itself.
+    """
+    if law in _BLOCKS:
+        return _BLOCKS[law]
+    weight, blocks, diagonal, mean = _table_terms(law)
     P, P_delta = law.under(0), law.under(1)
-    occupied = law.state_distribution[:, :, None] * pi
-    mean_tail = np.zeros((num_states, law.size))
-    advantage_tail = np.zeros((num_states, law.size))
-    pairs: Any = 0.0
-    diagonal, mean = np.zeros(law.shape), np.zeros(law.shape)
-    for t in range(law.horizon - 1, -1, -1):
-        w = law.gamma**t
-        later = expect(1, as_table(law, mean_tail))
-        later = later + law.kappa * expect(0, as_table(law, advantage_tail))
-        pairs += scaled(w * occupied[t], later)
-        diagonal += w**2 * occupied[t] * moments.square[t]
-        mean += w * occupied[t] * moments.mean[t]
-        advantage_tail = P_delta @ mean_tail + law.kappa * (P @ advantage_tail)
-        mean_tail = P @ mean_tail
-        add_block(mean_tail, w * pi * moments.mean[t])
-        add_block(advantage_tail, w * pi * moments.square[t])
-    return pairs, diagonal, mean
+    M = stack_blocks([[P, None], [P_delta, law.kappa * P]])
+    pairs = np.zeros((*law.shape, law.shape[1]))
+    for group in returns(law, M, weight[None], blocks, walked=2):
+        for lag, tables in enumerate(group.powers(M)):
+            C, AC = group.expect(0, tables)
+            (delta_C,) = group.expect(1, tables[:1])
+            from_C, from_AC = group.sums(lag)[0, :, :, None, :]
+            decay = law.kappa ** (lag + 1)
+            pairs[group.own] += (delta_C + law.kappa * AC)[..., None] * from_C
+            pairs[group.own] += (decay * C)[..., None] * from_AC
+    pairs *= law.pi[..., None]
+    covariance = pairs + pairs.transpose(0, 2, 1) - mean[:, :, None] * mean[:, None, :]
+    each = np.arange(law.shape[1])
+    covariance[:, each, each] += diagonal
+    covariance.flags.writeable = False
+    _BLOCKS[law] = covariance
+    return covariance
+
+
+def _table_terms(law: TrajectoryLaw) -> tuple[Array, Array, Array, Array]:
+    """w P(s_t = s), what x_t adds to E[C] and E[ÂC] on average, Σ w² E[Â²] at x, and E C."""
+    w = (law.gamma ** np.arange(law.horizon))[:, None, None, None]
+    weight = w[:, :, 0, 0] * law.state_distribution
+    blocks = w * law.pi * np.stack([law.advantages.mean, law.advantages.square], axis=1)
+    mean, diagonal = np.einsum("kts,tksa->ksa", np.stack([law.state_distribution, weight]), blocks)
+    return weight, blocks, diagonal, mean
 
 
 def gradient_covariance(law: TrajectoryLaw) -> Array:
@@ -95,9 +116,11 @@ def hvp_covariance(law: TrajectoryLaw, kind: Estimator, v: Any) -> Array:
     """Cov Ĥv of one trajectory, (S, A, S, A)."""
     v = _direction(v, "v", law)
     if kind.cross:
-        return cross_moments(law, v, Whole(law, v, own_block=False)).covariance(law)
+        return cross_moments(law, v, Whole(law)).covariance(law)
     score = center(law.pi, v)
-    return _both_sides(table_covariance(law), lambda X: curvature(kind, law.pi, X, score))
+    return _both_sides(
+        table_covariance(law), lambda X: curvature(law.pi, X, score, local=kind.local)
+    )
 
 
 def functional_variance(law: TrajectoryLaw, weight: Array) -> float:
@@ -128,16 +151,16 @@ def hvp_variance_along(law: TrajectoryLaw, kind: Estimator, v: Any, u: Any) -> f
     if not kind.cross:
         weight = -np.broadcast_to((law.pi * q * u).sum(axis=1, keepdims=True), law.shape)
         return functional_variance(law, weight + q * center(law.pi, u) * kind.local)
-    return cross_moments(law, v, Along(law, v, u)).along(law, u)
+    return cross_moments(law, v, Along(law, u)).along(law, u)
 
 
 def hvp_variance(law: TrajectoryLaw, kind: Estimator, v: Any) -> float:
     """tr Cov Ĥv of one trajectory."""
     v = _direction(v, "v", law)
     if not kind.cross:
-        phi = own_vectors(law, v)[0] if kind.local else fisher_product(law, v)
+        phi, _ = own_vectors(law, v, local=kind.local)
         return float(np.einsum("sxb,syb,sxy->", phi, phi, table_covariance_blocks(law)))
-    return cross_moments(law, v, Whole(law, v, own_block=True)).trace(law)
+    return cross_trace(law, v)
 
 
 def hessian_variance(law: TrajectoryLaw, kind: Estimator) -> float:

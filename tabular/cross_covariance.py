@@ -14,21 +14,28 @@ tail from an empty past obeys y = Â φ + γ z ψ + γ q G' + γ y', and a past 
 The past enters through E[p^k; s_t], k = 0, 1, 2, carried forwards. The future enters through six
 S × D tables, E[G], E[ÂG], E[y], E[Ây], E[(v·G)G] and E[(v·G)y]: multiplying the tails out, each is
 a combination of the six at t + 1, always the same one, plus a term in the state's own block.
-Cost: O(T nnz(P) D) for a covariance, O(T nnz(P_π) D) for its trace, O(T nnz(P)) along a direction.
+Cost: O(T nnz(P) D) for a covariance, O(T nnz(P)) along a direction; the trace is
+`tabular.cross_trace`'s.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-import scipy.sparse as sp
 
 from tabular.estimators import curvature
 from tabular.policy import center, project
-from tabular.registry import ESTIMATORS
-from tabular.trajectory_law import TrajectoryLaw, add_block, as_table, own_vectors, scaled
+from tabular.trajectory_law import (
+    TrajectoryLaw,
+    add_block,
+    as_table,
+    own_vectors,
+    scaled,
+    stack_blocks,
+)
 from tabular.transitions import Array
 
 
@@ -41,55 +48,42 @@ class Reader(Protocol):
         """Add a block (S, A) to the states' own entries."""
         ...
 
-    def along_v(self, tails: Array) -> Array:
-        """The tables times v, (S,)."""
-        ...
-
     def later(self, power: int, tails: Array) -> Array:
         """E[δ^power tails'|x], (S, A, ...)."""
         ...
 
 
 class Whole:
-    """All of the tables; the later ones in full or, for a trace, the state's own block."""
+    """All of the tables."""
 
-    def __init__(self, law: TrajectoryLaw, v: Array, *, own_block: bool) -> None:
+    def __init__(self, law: TrajectoryLaw) -> None:
         self.columns = law.size
-        self._law, self._v = law, v.ravel()
-        self._expect = law.expect_own_block if own_block else law.expect
+        self._law = law
 
     def add(self, tails: Array, block: Array) -> None:
         """Add to the diagonal blocks."""
         add_block(tails, block)
 
-    def along_v(self, tails: Array) -> Array:
-        """Multiply by v."""
-        return tails @ self._v
-
     def later(self, power: int, tails: Array) -> Array:
-        """(S, A, S, A), or (S, A, A) of the own block."""
-        return self._expect(power, as_table(self._law, tails))
+        """(S, A, S, A)."""
+        return self._law.expect(power, as_table(self._law, tails))
 
 
 class Along:
-    """The tables times v and u only: enough for the variance along u."""
+    """The tables times u only: enough for the variance along u."""
 
-    columns = 2
+    columns = 1
 
-    def __init__(self, law: TrajectoryLaw, v: Array, u: Array) -> None:
-        self._law, self._directions = law, np.stack([v, u], axis=-1)
+    def __init__(self, law: TrajectoryLaw, u: Array) -> None:
+        self._law, self._direction = law, u
 
     def add(self, tails: Array, block: Array) -> None:
-        """Add the block's products with v and u."""
-        tails += np.einsum("sa,sak->sk", block, self._directions)
-
-    def along_v(self, tails: Array) -> Array:
-        """The first column."""
-        return tails[:, 0]
+        """Add the block's product with u."""
+        tails[:, 0] += (block * self._direction).sum(axis=1)
 
     def later(self, power: int, tails: Array) -> Array:
         """(S, A), contracted with u."""
-        return self._law.expect(power, tails[:, 1])
+        return self._law.expect(power, tails[:, 0])
 
 
 @dataclass
@@ -127,48 +121,72 @@ class CrossMoments:
         total = 2 * np.sum(phi * self.phi_later + psi * self.psi_later)
         total += np.sum(self.phi_phi * phi**2 + 2 * self.phi_psi * phi * psi)
         total += np.sum(self.psi_psi * psi**2)
-        return float(total - self.mean[1] ** 2)
+        return float(total - self.mean[0] ** 2)
 
-    def trace(self, law: TrajectoryLaw) -> float:
-        """tr Cov Ĥv, where the later tables hold their own state only."""
-        phi, psi = own_vectors(law, self.v)
-        total = 2 * np.sum(phi * self.phi_later) + 2 * np.sum(psi * self.psi_later)
-        total += np.sum(self.phi_phi[..., None] * phi * phi)
-        total += 2 * np.sum(self.phi_psi[..., None] * phi * psi)
-        total += np.sum(self.psi_psi[..., None] * psi * psi)
-        return float(total - np.sum(self.mean**2))
+
+class Scalars(NamedTuple):
+    """Given x_t: E[Â], E[Â²], E[z], E[Âz], E[z²] with z = γ v·G', each (S, A)."""
+
+    A: Array
+    AA: Array
+    z: Array
+    Az: Array
+    zz: Array
+
+    def blocks(self, pi: Array, q: Array) -> Array:
+        """What x_t itself adds to the six tables, averaged over actions: (6, S, A)."""
+        A, AA, z, Az, zz = self
+
+        def psi(weight: Array) -> Array:
+            return project(pi, pi * weight)
+
+        def phi(weight: Array) -> Array:
+            return curvature(pi, pi * weight, q, local=True)
+
+        return np.stack(
+            [
+                psi(A),
+                psi(AA),
+                phi(A) + psi(z),
+                phi(AA) + psi(Az),
+                psi(q * AA + Az),
+                phi(q * AA + Az) + psi(q * Az + zz),
+            ]
+        )
+
+
+def scalars(law: TrajectoryLaw, q: Array) -> Iterator[Scalars]:
+    """The scalar moments for t = T − 1, ..., 0, from the tails g = v·G, Âg and g²."""
+    g, Ag, gg = np.zeros((3, law.shape[0]))
+    for A, AA in zip(law.advantages.mean[::-1], law.advantages.square[::-1], strict=True):
+        z = law.gamma * law.expect(0, g)
+        Az = law.gamma * (law.expect(1, g) + law.kappa * law.expect(0, Ag))
+        zz = law.gamma**2 * law.expect(0, gg)
+        yield Scalars(A, AA, z, Az, zz)
+        here = (q * A + z, q * AA + Az, q**2 * AA + 2 * q * Az + zz)
+        g, Ag, gg = ((law.pi * weight).sum(axis=1) for weight in here)
+
+
+def pasts(law: TrajectoryLaw, q: Array) -> Array:
+    """E[p^k; s_t] for k = 0, 1, 2, (3, T, S)."""
+    return law.carry_forward([law.under(0, q**k) for k in range(3)])
 
 
 def cross_moments(law: TrajectoryLaw, v: Array, reader: Reader) -> CrossMoments:
     """Walk backwards once and collect what `CrossMoments` needs."""
-    num_states, pi, kappa, gamma = law.shape[0], law.pi, law.kappa, law.gamma
-    q = center(pi, v)
-    lvc = ESTIMATORS["lvc"]
-    past = law.carry_forward([law.under(0, q**k) for k in range(3)])[..., None] * pi
-    one_step = _one_step(law, q)
-
-    def psi(weight: Array) -> Array:
-        return project(pi, pi * weight)
-
-    def phi(weight: Array) -> Array:
-        return curvature(lvc, pi, pi * weight, q)
-
+    num_states, kappa, gamma = law.shape[0], law.kappa, law.gamma
+    q = center(law.pi, v)
+    past, step = pasts(law, q)[..., None] * law.pi, one_step(law, q)
     tails = np.zeros((6, num_states, reader.columns))
     phi_phi, phi_psi, psi_psi = (np.zeros(law.shape) for _ in range(3))
     phi_later: Any = 0.0
     psi_later: Any = 0.0
-    for t in range(law.horizon - 1, -1, -1):
+    for t, here in zip(range(law.horizon - 1, -1, -1), scalars(law, q), strict=True):
         G, AG, y, Ay, vGG, vGy = tails
-        A, AA = law.advantages.mean[t], law.advantages.square[t]
         e0, e1, e2 = gamma ** (2 * t) * past[:, t]
-        z = gamma * law.expect(0, reader.along_v(G))
-        Az = gamma * law.expect(1, reader.along_v(G))
-        Az += gamma * kappa * law.expect(0, reader.along_v(AG))
-        zz = gamma**2 * law.expect(0, reader.along_v(vGG))
-
-        phi_phi += e0 * AA
-        phi_psi += e1 * AA + e0 * Az
-        psi_psi += e2 * AA + 2 * e1 * Az + e0 * zz
+        phi_phi += e0 * here.AA
+        phi_psi += e1 * here.AA + e0 * here.Az
+        psi_psi += e2 * here.AA + 2 * e1 * here.Az + e0 * here.zz
         later_AG = gamma * (reader.later(1, G) + kappa * reader.later(0, AG))
         later_Ay = gamma * (reader.later(1, y) + kappa * reader.later(0, Ay))
         phi_later += scaled(e0, later_Ay) + scaled(e1 + q * e0, later_AG)
@@ -176,22 +194,14 @@ def cross_moments(law: TrajectoryLaw, v: Array, reader: Reader) -> CrossMoments:
         psi_later += scaled(gamma**2 * e0, reader.later(0, vGy))
         psi_later += scaled(gamma**2 * (e1 + q * e0), reader.later(0, vGG))
 
-        tails = (one_step @ tails.reshape(6 * num_states, -1)).reshape(tails.shape)
-        blocks = (
-            psi(A),
-            psi(AA),
-            phi(A) + psi(z),
-            phi(AA) + psi(Az),
-            psi(q * AA + Az),
-            phi(q * AA + Az) + psi(q * Az + zz),
-        )
-        for table, block in zip(tails, blocks, strict=True):
+        tails = (step @ tails.reshape(6 * num_states, -1)).reshape(tails.shape)
+        for table, block in zip(tails, here.blocks(law.pi, q), strict=True):
             reader.add(table, block)
     mean = law.initial @ tails[2]
     return CrossMoments(v, mean, phi_phi, phi_psi, psi_psi, phi_later, psi_later)
 
 
-def _one_step(law: TrajectoryLaw, q: Array) -> Any:
+def one_step(law: TrajectoryLaw, q: Array) -> Any:
     """The (6 S, 6 S) matrix from the six tables at t + 1 to those at t, own blocks apart."""
     gamma, kappa = law.gamma, law.kappa
     P, Pq = gamma * law.under(0), gamma * law.under(0, q)
@@ -205,7 +215,4 @@ def _one_step(law: TrajectoryLaw, q: Array) -> Any:
         [Pqd, kPq, None, None, gamma * P, None],  # (v·G) G
         [Pqqd, kPqq, Pqd, kPq, gamma * Pq, gamma * P],  # (v·G) y
     ]
-    if any(sp.issparse(block) for row in rows for block in row):
-        return sp.block_array(rows, format="csr")
-    zero = np.zeros_like(P)
-    return np.block([[zero if block is None else block for block in row] for row in rows])
+    return stack_blocks(rows)

@@ -13,6 +13,7 @@ import numpy as np
 
 from tabular import _checks
 from tabular.mdp import TabularMDP
+from tabular.mdp_checks import require_one
 from tabular.policy import softmax
 from tabular.sampling import Trajectories, successor_rewards
 from tabular.transitions import Array
@@ -24,20 +25,31 @@ MAX_TRAJECTORIES = 2_000_000
 def enumerate_trajectories(
     mdp: TabularMDP, theta: Any, *, horizon: int
 ) -> tuple[Trajectories, Array]:
-    """Return every trajectory of length T as M trials of one trajectory, and p(τ) (M,).
+    """Make every trajectory of positive probability.
 
-    The trials' dimension makes `estimators.Estimate` return one estimate per trajectory.
+    Parameters
+    ----------
+    mdp : TabularMDP
+        One MDP with one reward table.
+    theta : array_like (S, A)
+    horizon : int
+        T.
+
+    Returns
+    -------
+    trajectories : Trajectories
+        M trials of one trajectory each, so that `estimators.Estimate` gives one estimate for each.
+    probability : ndarray (M,)
+        p(τ).
 
     Raises
     ------
-    ValueError
-        If there are more than `MAX_TRAJECTORIES`; the message gives their number.
+    ValueError, TypeError
+        If there are more than `MAX_TRAJECTORIES` (the message gives their number), the MDP or the
+        logits are a batch, or T is not a positive integer.
     """
     horizon = _checks.positive_integer(horizon, "horizon")
-    if mdp.batch_shape or mdp.R.ndim > 2:
-        raise ValueError(
-            f"enumeration needs one MDP, received a batch {mdp.batch_shape or mdp.R.shape[:-2]}"
-        )
+    require_one(mdp, "enumeration", discounts=False)
     theta = _checks.logits(theta, (mdp.num_states, mdp.num_actions))
     if theta.ndim != 2:
         raise ValueError(f"enumeration needs one table of logits, received shape {theta.shape}")
@@ -79,7 +91,10 @@ def enumerate_trajectories(
 
 
 def count_trajectories(mdp: TabularMDP, theta: Any, *, horizon: int) -> float:
-    """Count the trajectories of positive probability, without making them."""
+    """Count the trajectories of positive probability, without making them.
+
+    The arguments are those of `enumerate_trajectories`; infinite beyond the range of a float.
+    """
     support = mdp.transitions.rows.copy()
     support.eliminate_zeros()
     support.data = np.ones_like(support.data)

@@ -58,7 +58,7 @@ class Estimate:
     Raises
     ------
     ValueError, TypeError
-        If the estimator is unknown or a shape does not fit.
+        If the estimator is unknown, a shape does not fit, or the trajectories are not of this MDP.
     """
 
     def __init__(
@@ -74,12 +74,15 @@ class Estimate:
         shape = (mdp.num_states, mdp.num_actions)
         self._kind = find_estimator(estimator)
         batch = trajectories.batch_shape
-        policy = softmax(_checks.logits(theta, shape))
-        self.pi = np.broadcast_to(policy, (*batch, *shape))
+        theta = _checks.logits(theta, shape)
         baseline, gae_lambda = self._kind.advantage_inputs(shape[0], baseline, gae_lambda)
         baseline = _checks.table(baseline, "baseline", shape[:1])
-        self._lambda = _trialwise(_checks.unit_interval(gae_lambda, "gae_lambda"))
-        self._gamma = _trialwise(np.asarray(mdp.gamma, dtype=np.float64))
+        gae_lambda = _checks.unit_interval(gae_lambda, "gae_lambda")
+        gamma = np.asarray(mdp.gamma, dtype=np.float64)
+        leading = {"theta": theta.shape[:-2], "baseline": baseline.shape[:-1]}
+        trajectories.check(*shape, **leading, gae_lambda=gae_lambda.shape, gamma=gamma.shape)
+        self.pi = np.broadcast_to(softmax(theta), (*batch, *shape))
+        self._lambda, self._gamma = _trialwise(gae_lambda), _trialwise(gamma)
         self._trials = int(np.prod(batch))
         self._trajectories = trajectories
         states = trajectories.states
@@ -141,10 +144,10 @@ class Estimate:
         """Ĥ v, (..., S, A)."""
         pi, C = self.pi, self.table
         if not self._kind.cross:
-            return curvature(self._kind, pi, C, center(pi, self._direction(v)))
+            return curvature(pi, C, center(pi, self._direction(v)), local=self._kind.local)
         score, q = self._scores(v)
         coupled = self._tabulate(_coupled(self._weights, q))
-        return curvature(self._kind, pi, C, score) + project(pi, coupled)
+        return curvature(pi, C, score, local=True) + project(pi, coupled)
 
     def vjp(self, u: Any) -> Array:
         """Ĥᵀ u: every surrogate's Hessian is symmetric."""
@@ -183,10 +186,10 @@ class Estimate:
         return project(self.pi, self._tabulate(self._powers * change))
 
 
-def curvature(kind: Estimator, pi: Array, C: Array, score: Array) -> Array:
+def curvature(pi: Array, C: Array, score: Array, *, local: bool) -> Array:
     """− c π (ψ·v), plus project(π, C (ψ·v)) for estimators that keep the local term."""
     log_part = -C.sum(axis=-1, keepdims=True) * pi * score
-    return log_part + project(pi, C * score) if kind.local else log_part
+    return log_part + project(pi, C * score) if local else log_part
 
 
 def _trialwise(x: Array) -> Array:

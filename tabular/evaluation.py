@@ -17,7 +17,7 @@ constant: J_T = E[Σ_{t<T} γ^t r_t + γ^T V_b(s_T)].
 Sources: Sutton et al. (2000) for the gradient; the rest is its derivative, checked in the tests
 against autograd, finite differences and mpmath.
 
-The functions of `tabular.exact` are the public face of this.
+The functions of `tabular.exact` are the public face of this, and check what they are given.
 """
 
 from __future__ import annotations
@@ -38,6 +38,9 @@ from tabular.transitions import Array
 class Evaluation:
     """All exact quantities of one policy (or a batch), sharing one factorisation.
 
+    `tabular.exact.evaluate` makes one from any input; here θ (..., S, A), the horizon and V_b
+    (..., S) are taken as checked.
+
     Attributes `V`, `Q`, `advantage` (..., H, S[, A]) and `occupancy` (..., H, S) carry the time
     axis H of `tabular.chain`: length 1 for the infinite horizon, T otherwise.
     """
@@ -45,39 +48,43 @@ class Evaluation:
     def __init__(
         self,
         mdp: TabularMDP,
-        theta: Any,
+        theta: Array,
         *,
         horizon: int | None = None,
-        terminal_value: Any = None,
+        terminal_value: Array | None = None,
     ) -> None:
-        if not isinstance(mdp, TabularMDP):
-            raise TypeError(f"mdp must be a TabularMDP, received {type(mdp).__name__}")
-        shape = (mdp.num_states, mdp.num_actions)
-        theta = _checks.logits(theta, shape)
-        if horizon is not None:
-            horizon = _checks.positive_integer(horizon, "horizon")
-        elif terminal_value is not None:
-            raise ValueError("terminal_value needs a horizon; the infinite horizon has no end")
         self._mdp = mdp
+        self._theta = theta
+        self._horizon = horizon
+        self._terminal_value = terminal_value
         self.gamma = np.asarray(mdp.gamma, dtype=np.float64)
-        batch = np.broadcast_shapes(theta.shape[:-2], self.gamma.shape)
-        policy = _broadcast(softmax(theta), (*batch, *shape))
-        self.chain = Chain(mdp.transitions, policy, horizon)
-        self.discounted = Discounted(self.chain, self.gamma)
-        self.pi = policy[..., None, :, :]
-        self._terminal = (
-            None
-            if terminal_value is None
-            else self.chain.expect(_checks.table(terminal_value, "terminal_value", shape[:1]))
-        )
+
+    @cached_property
+    def pi(self) -> Array:
+        """π, (..., 1, S, A)."""
+        policy = softmax(self._theta)
+        if self.gamma.ndim:
+            batch = np.broadcast_shapes(policy.shape[:-2], self.gamma.shape)
+            policy = np.broadcast_to(policy, (*batch, *policy.shape[-2:]))
+        return policy[..., None, :, :]
+
+    @cached_property
+    def chain(self) -> Chain:
+        """The Markov chain P_π."""
+        return Chain(self._mdp.transitions, self.pi[..., 0, :, :], self._horizon)
+
+    @cached_property
+    def discounted(self) -> Discounted:
+        """Its two linear equations."""
+        return Discounted(self.chain, self.gamma)
 
     def _discount(self, x: Array) -> Array:
         """γ x for x (..., H, S, A)."""
-        return self.gamma[..., None, None, None] * x
+        return (self.gamma[..., None, None, None] if self.gamma.ndim else self.gamma) * x
 
     def _with_terminal(self, x: Array, terminal: Array) -> Array:
         """Add P V_b (..., S, A) at the last step to x (..., H, S, A)."""
-        steps = self.chain.horizon or 1
+        steps = self._horizon or 1
         last = (np.arange(steps) == steps - 1)[:, None, None]
         return x + last * terminal[..., None, :, :]
 
@@ -85,31 +92,32 @@ class Evaluation:
     def _reward(self) -> Array:
         """R, plus γ P V_b at the last step: (..., H, S, A)."""
         reward = self._mdp.R[..., None, :, :]
-        if self._terminal is not None:
-            terminal = self.gamma[..., None, None] * self._terminal
+        if self._terminal_value is not None:
+            terminal = self.gamma[..., None, None] * self.chain.expect(self._terminal_value)
             return self._with_terminal(reward, terminal)
-        steps = self.chain.horizon or 1
-        return _broadcast(reward, (*reward.shape[:-3], steps, *reward.shape[-2:]))
+        if self._horizon is None:
+            return reward
+        return np.broadcast_to(reward, (*reward.shape[:-3], self._horizon, *reward.shape[-2:]))
 
     @cached_property
     def V(self) -> Array:
         """V_t(s), (..., H, S)."""
-        return _shared(self.discounted.evaluate(np.vecdot(self.pi, self._reward)))
+        return shared(self.discounted.evaluate(np.vecdot(self.pi, self._reward)))
 
     @cached_property
     def Q(self) -> Array:
         """Q_t(s,a), (..., H, S, A)."""
-        return _shared(self._reward + self._discount(self.chain.expect_next(self.V)))
+        return shared(self._reward + self._discount(self.chain.expect_next(self.V)))
 
     @cached_property
     def advantage(self) -> Array:
         """A = Q − V, (..., H, S, A)."""
-        return _shared(self.Q - self.V[..., None])
+        return shared(self.Q - self.V[..., None])
 
     @cached_property
     def occupancy(self) -> Array:
         """γ^t P(s_t = s), (..., H, S); over an infinite horizon, its sum over t."""
-        return _shared(self.discounted.visit(self.chain.start(self._mdp.initial)))
+        return shared(self.discounted.visit(self.chain.start(self._mdp.initial)))
 
     @cached_property
     def _d(self) -> Array:
@@ -122,7 +130,7 @@ class Evaluation:
 
     def _over_time(self, x: Array) -> Array:
         """Σ_t x_t, (..., H, S, A) -> (..., S, A)."""
-        return x[..., 0, :, :] if self.chain.horizon is None else x.sum(axis=-3)
+        return x[..., 0, :, :] if self._horizon is None else x.sum(axis=-3)
 
     @property
     def value(self) -> Array:
@@ -132,7 +140,7 @@ class Evaluation:
     @cached_property
     def gradient(self) -> Array:
         """∇J = Σ_t d π A, (..., S, A)."""
-        return _shared(self._over_time(self._d * self._w))
+        return shared(self._over_time(self._d * self._w))
 
     def _tangent(self, v: Array) -> tuple[Array, Array, Array, Array]:
         """(dπ, dV, dQ, dd) along v (..., 1, S, A)."""
@@ -144,8 +152,8 @@ class Evaluation:
 
     def _visit_change(self, c: Array) -> Array:
         """visit(γ Pᵀ c) as (..., H, S, 1)."""
-        source = self.gamma[..., None, None] * self.chain.push_next(c)
-        return self.discounted.visit(source)[..., None]
+        gamma = self.gamma[..., None, None] if self.gamma.ndim else self.gamma
+        return self.discounted.visit(gamma * self.chain.push_next(c))[..., None]
 
     def hvp_parts(self, v: Any) -> dict[str, Array]:
         """`local`, `cross` and `cross_transposed` parts of ∇²J v, each (..., S, A).
@@ -162,21 +170,25 @@ class Evaluation:
 
     def hvp(self, v: Any) -> Array:
         """∇²J v for v (..., S, A), (..., S, A)."""
-        dpi, dV, dQ, dd = self._tangent(self._direction(v, "v"))
+        return self.vjp(_checks.table(v, "v", self._theta.shape[-2:]))
+
+    def vjp(self, u: Array) -> Array:
+        """The transposed Jacobian of the gradient times u, unchecked; the Hessian is symmetric."""
+        dpi, dV, dQ, dd = self._tangent(u[..., None, :, :])
         dw = dpi * self.advantage + self.pi * (dQ - dV[..., None])
         return self._over_time(dd * self._w + self._d * dw)
 
     @property
     def hessian(self) -> Array:
         """∇²J, (..., S, A, S, A)."""
-        if self.chain.horizon is not None:
-            return self._hessian_by_columns(self.hvp)
+        if self._horizon is not None:
+            return self._hessian_by_columns(self.vjp)
         return assemble(*self._hessian_factors())
 
     @property
     def hessian_parts(self) -> HessianParts:
         """`local` and `cross` with ∇²J = local + cross + crossᵀ, each (..., S, A, S, A)."""
-        if self.chain.horizon is not None:
+        if self._horizon is not None:
             return HessianParts(
                 self._hessian_by_columns(lambda v: self.hvp_parts(v)["local"]),
                 self._hessian_by_columns(lambda v: self.hvp_parts(v)["cross"]),
@@ -197,10 +209,6 @@ class Evaluation:
         basis = np.eye(shape[0] * shape[1]).reshape(-1, *batch, *shape)
         columns = np.moveaxis(product(basis), 0, -1)
         return columns.reshape(*columns.shape[:-1], *shape)
-
-    def vjp(self, u: Any) -> Array:
-        """The transposed Jacobian of the gradient times u; the Hessian is symmetric."""
-        return self.hvp(u)
 
     def third(self, u: Any, v: Any) -> Array:
         """∇³J[u, v, ·], the directional third derivative, (..., S, A)."""
@@ -227,8 +235,9 @@ class Evaluation:
         """∂_γ ∇_θ J, (..., S, A)."""
         pi, d = self.pi, self._d
         next_value = self.chain.expect_next(self.V)
-        if self._terminal is not None:
-            next_value = self._with_terminal(next_value, self._terminal)
+        if self._terminal_value is not None:
+            terminal = self.chain.expect(self._terminal_value)
+            next_value = self._with_terminal(next_value, terminal)
         dV = self.discounted.evaluate(np.vecdot(pi, next_value))
         dQ = next_value + self._discount(self.chain.expect_next(dV))
         dd = self.discounted.visit(self.chain.push_next(d * pi))[..., None]
@@ -239,16 +248,10 @@ class Evaluation:
         return np.zeros_like(self.gradient)
 
     def _direction(self, v: Any, name: str) -> Array:
-        shape = (self._mdp.num_states, self._mdp.num_actions)
-        return _checks.table(v, name, shape)[..., None, :, :]
+        return _checks.table(v, name, self._theta.shape[-2:])[..., None, :, :]
 
 
-def _shared(x: Array) -> Array:
+def shared(x: Array) -> Array:
     """Make read-only what later quantities are computed from."""
     x.flags.writeable = False
     return x
-
-
-def _broadcast(x: Array, shape: tuple[int, ...]) -> Array:
-    """np.broadcast_to, which costs as much as a small product, only where there is a need."""
-    return x if x.shape == shape else np.broadcast_to(x, shape)

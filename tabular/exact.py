@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tabular import _checks
+from tabular.compiled_evaluation import evaluation_of
 from tabular.evaluation import Evaluation
 from tabular.gae import cross_lambda
 from tabular.mdp import TabularMDP
@@ -56,7 +58,16 @@ def evaluate(
     ValueError, TypeError
         If θ, the horizon or the terminal table has a wrong shape or is not finite.
     """
-    return Evaluation(mdp, theta, horizon=horizon, terminal_value=terminal_value)
+    if not isinstance(mdp, TabularMDP):
+        raise TypeError(f"mdp must be a TabularMDP, received {type(mdp).__name__}")
+    theta = _checks.logits(theta, (mdp.num_states, mdp.num_actions))
+    if horizon is not None:
+        horizon = _checks.positive_integer(horizon, "horizon")
+    elif terminal_value is not None:
+        raise ValueError("terminal_value needs a horizon; the infinite horizon has no end")
+    if terminal_value is not None:
+        terminal_value = _checks.table(terminal_value, "terminal_value", (mdp.num_states,))
+    return evaluation_of(mdp, theta, horizon=horizon, terminal_value=terminal_value)
 
 
 def value(

@@ -13,7 +13,6 @@ The keys are the arguments of `TabularMDP`:
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from tabular.atomic import write_atomically
 from tabular.mdp import TabularMDP
 
 FORMAT = "gmrl-mdp-1"
@@ -69,15 +69,7 @@ def save(mdp: TabularMDP, path: str | os.PathLike[str]) -> None:
     content |= _pack("P", mdp.P) | _pack("R", mdp.rewards)
     content |= {"gamma": mdp.gamma, "initial": mdp.initial}
     content |= {key: getattr(mdp, key) for key in _OPTIONAL if getattr(mdp, key) is not None}
-    draft = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        with draft.open("xb") as stream:
-            np.savez_compressed(stream, **content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
+    write_atomically(target, lambda stream: np.savez_compressed(stream, **content))
 
 
 def load(path: str | os.PathLike[str]) -> TabularMDP:

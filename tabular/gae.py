@@ -70,6 +70,8 @@ class UpdateField:
         batch = np.broadcast_shapes(self.baseline.shape[:-1], self.gae_lambda.shape)
         theta = _checks.logits(theta, (mdp.num_states, mdp.num_actions))
         batch = np.broadcast_shapes(batch, theta.shape[:-2])
+        if horizon is not None:
+            horizon = _checks.positive_integer(horizon, "horizon")
         self._evaluation = Evaluation(
             mdp, np.broadcast_to(theta, (*batch, *theta.shape[-2:])), horizon=horizon
         )
@@ -191,6 +193,6 @@ def cross_lambda(
     baseline: Any = None,
     horizon: int | None = None,
 ) -> Array:
-    """∂_λ g(θ), (..., S, A); zero where V_b = V^π. See `UpdateField` for the arguments."""
+    """∂_λ g(θ), (..., S, A); zero where V_b = V^π. See `UpdateField` for arguments and errors."""
     field = UpdateField(mdp, theta, gae_lambda=gae_lambda, baseline=baseline, horizon=horizon)
     return field.cross_lambda()

@@ -24,6 +24,7 @@ import scipy.sparse as sp
 from tabular._checks import finite_array
 from tabular.gymnasium_table import from_gymnasium
 from tabular.mdp import TabularMDP
+from tabular.mdp_checks import require_one
 
 __all__ = [
     "from_gymnasium",
@@ -53,7 +54,7 @@ def to_quantecon(mdp: TabularMDP) -> tuple[Any, ...]:
     ValueError
         If `mdp` is a batch.
     """
-    _require_single(mdp)
+    require_one(mdp, "to_quantecon")
     if not mdp.is_sparse:
         return mdp.R.copy(), mdp.P.copy(), mdp.gamma
     s, a = np.divmod(np.arange(mdp.R.size), mdp.num_actions)
@@ -139,7 +140,7 @@ def to_pymdptoolbox(mdp: TabularMDP) -> tuple[Any, Any, float]:
     ValueError
         If `mdp` is a batch.
     """
-    _require_single(mdp)
+    require_one(mdp, "to_pymdptoolbox")
     reward = mdp.R.copy()
     if mdp.successor_reward is not None:
         reward = _by_action(mdp.rewards, mdp.num_actions)
@@ -175,11 +176,6 @@ def from_pymdptoolbox(
         num_actions = P.shape[0] // P.shape[1] if sp.issparse(P) else P.shape[1]
         R = np.repeat(R[:, None], num_actions, axis=1)
     return TabularMDP(P, R, discount, initial, name="pymdptoolbox")
-
-
-def _require_single(mdp: TabularMDP) -> None:
-    if mdp.batch_shape or mdp.R.ndim != 2 or np.ndim(mdp.gamma):
-        raise ValueError(f"this needs one MDP, received a batch: {mdp!r}; take one with mdp[i]")
 
 
 def _infeasible(state: int, action: int) -> ValueError:

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from tabular._checks import finite_array, table
+from tabular._checks import table
+from tabular._frozen import freeze, frozen
 from tabular.mdp_checks import (
     check_batch,
     check_discount,
     checked_labels,
-    frozen,
     initial_distribution,
     reward_table,
     transition_table,
@@ -118,7 +118,13 @@ class TabularMDP:
 
     @property
     def rewards(self) -> Any:
-        """What the constructor takes as R: R(s,a), or R(s,a,s') with what `add_reward` added."""
+        """What the constructor takes as R: R(s,a), or R(s,a,s') with what `add_reward` added.
+
+        Raises
+        ------
+        ValueError
+            If a batch of tables was added to R(s,a,s').
+        """
         if self.successor_reward is None:
             return self.R
         if self.bonus is None:
@@ -135,7 +141,15 @@ class TabularMDP:
         return self.successor_reward + pattern.multiply(self.bonus.reshape(-1, 1)).tocsr()
 
     def __getitem__(self, index: Any) -> TabularMDP:
-        """One MDP of a batch."""
+        """One MDP of a batch, or a smaller batch.
+
+        Raises
+        ------
+        ValueError
+            For a single MDP, or if rewards or discounts have a batch of their own.
+        IndexError
+            If there is no such member.
+        """
         if not self.batch_shape:
             raise ValueError("a single MDP cannot be indexed; stack several with TabularMDP.stack")
         batches = {self.batch_shape, self.R.shape[:-2], np.shape(self.gamma) or self.batch_shape}
@@ -156,28 +170,50 @@ class TabularMDP:
         )
 
     def with_reward(self, R: Any) -> TabularMDP:
-        """The same MDP with reward table R (..., S, A); leading dimensions may be a batch."""
-        reward = finite_array(R, "R")
-        if reward.shape[-2:] != (self.num_states, self.num_actions):
-            raise ValueError(
-                f"R must have shape (..., {self.num_states}, {self.num_actions}), "
-                f"received {reward.shape}"
-            )
+        """The same MDP with reward table R (..., S, A); leading dimensions may be a batch.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If R has another shape, its batch does not broadcast with P's, or it is not finite.
+        """
+        reward = table(R, "R", (self.num_states, self.num_actions))
         check_batch("R", reward.shape[:-2], self.batch_shape)
         return self._replace(R=frozen(reward), successor_reward=None, bonus=None)
 
     def add_reward(self, phi: Any) -> TabularMDP:
-        """The same MDP with R + φ for φ (..., S, A); rewards R(s,a,s') keep their randomness."""
-        phi = table(phi, "phi", (self.num_states, self.num_actions))
+        """The same MDP with R + φ for φ (..., S, A); rewards R(s,a,s') keep their randomness.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If φ has another shape, its batch does not broadcast, or it is not finite.
+        """
+        phi = frozen(table(phi, "phi", (self.num_states, self.num_actions)))
         total = self.with_reward(self.R + phi)
         if self.successor_reward is None:
             return total
-        bonus = phi if self.bonus is None else self.bonus + phi
+        bonus = phi if self.bonus is None else frozen(self.bonus + phi)
         return total._replace(successor_reward=self.successor_reward, bonus=bonus)
 
     def with_gamma(self, gamma: Any) -> TabularMDP:
-        """The same MDP with another discount; an array makes a batch of discounts."""
+        """The same MDP with another discount; an array makes a batch of discounts.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Unless 0 <= γ < 1, or if the batch of γ does not broadcast with P's.
+        """
         return self._replace(gamma=check_discount(gamma, self.batch_shape))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key != "transitions"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for value in state.values():  # arrays come out of a pickle or a deep copy writable
+            if isinstance(value, np.ndarray) or sp.issparse(value):
+                freeze(value)
+        self.__dict__.update(state, transitions=wrap(state["P"]))
 
     def _replace(self, **changes: Any) -> TabularMDP:
         other = object.__new__(TabularMDP)
@@ -185,23 +221,32 @@ class TabularMDP:
         return other
 
     def sparse(self) -> TabularMDP:
-        """The same MDP with P as a sparse matrix."""
-        rewards = self.rewards
-        if self.successor_reward is not None and not self.is_sparse:
-            rewards = sp.csr_array(rewards.reshape(-1, self.num_states))
-        return TabularMDP(
-            self.transitions.rows,
-            rewards,
-            self.gamma,
-            self.initial,
-            self.state_labels,
-            self.action_labels,
-            self.name,
-        )
+        """The same MDP with P as a sparse matrix; batches of rewards and discounts stay.
+
+        Raises
+        ------
+        ValueError
+            For a batch of kernels, which have no sparse form.
+        """
+        if self.is_sparse:
+            return self
+        other = self._replace(P=self.transitions.rows, transitions=wrap(self.transitions.rows))
+        if self.successor_reward is None:
+            return other
+        full = sp.csr_array(self.successor_reward.reshape(-1, self.num_states))
+        mean, full = reward_table(full, other.transitions)
+        R = mean if self.bonus is None else frozen(mean + self.bonus)
+        return other._replace(R=R, successor_reward=full)
 
     @classmethod
     def stack(cls, mdps: Iterable[TabularMDP]) -> TabularMDP:
-        """Make a batch of dense MDPs of equal S and A; discounts may differ."""
+        """Make a batch of dense MDPs of equal S and A; discounts may differ.
+
+        Raises
+        ------
+        ValueError
+            If there is none, one is sparse or itself a batch, or the sizes differ.
+        """
         members = list(mdps)
         single = all(not (m.is_sparse or m.R.ndim > 2 or np.ndim(m.gamma)) for m in members)
         if len({m.P.shape for m in members}) != 1 or not single:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from tabular._checks import finite_array
+from tabular._frozen import freeze, frozen
 from tabular.transitions import Array, DenseTransitions, SparseTransitions, Transitions
+
+if TYPE_CHECKING:
+    from tabular.mdp import TabularMDP
 
 #: How far a probability row may be from summing to one: float32 tables pass, typos do not. Rows
 #: further off than rounding are divided by their sum, since 1/(1 − γ) would magnify the rest.
@@ -39,11 +43,25 @@ def check_batch(name: str, shape: tuple[int, ...], batch: tuple[int, ...]) -> No
         ) from None
 
 
+def require_one(
+    mdp: TabularMDP, what: str, *, rewards: bool = True, discounts: bool = True
+) -> None:
+    """Raise ValueError, naming `what`, for a batch of kernels, or of rewards or of discounts."""
+    for shape, kind, remedy, wanted in (
+        (mdp.batch_shape, "MDP", "take one with mdp[i]", True),
+        (mdp.R.shape[:-2], "reward table", "take one with mdp.with_reward(R[i])", rewards),
+        (np.shape(mdp.gamma), "discount", "take one with mdp.with_gamma(gamma[i])", discounts),
+    ):
+        if shape and wanted:
+            raise ValueError(
+                f"{what} needs one {kind}, received a batch of shape {shape}: {mdp!r}; {remedy}"
+            )
+
+
 def transition_table(P: Any) -> Any:
-    """Validate P and return it as a read-only array, or as CSR."""
+    """Validate P and return it read-only: an array, or a CSR matrix."""
     if sp.issparse(P):
         table = _csr(P, "P")
-        table.sum_duplicates()
         rows, num_states = table.shape
         if num_states == 0 or rows == 0 or rows % num_states:
             raise ValueError(
@@ -52,7 +70,7 @@ def transition_table(P: Any) -> Any:
         sums = table.sum(axis=1)
         _check_rows(table.data, sums.reshape(num_states, -1), table)
         table.data /= np.repeat(_divisor(sums), np.diff(table.indptr))
-        return table
+        return freeze(table)
     table = finite_array(P, "P")
     if table.ndim < 3 or table.shape[-1] != table.shape[-3] or 0 in table.shape:
         raise ValueError(
@@ -109,7 +127,7 @@ def reward_table(R: Any, transitions: Transitions) -> tuple[Array, Any]:
         if not np.all(np.isfinite(table.data)):
             raise ValueError("R must be finite, received NaN or infinity")
         mean = np.asarray(transitions.rows.multiply(table).sum(axis=1))
-        return frozen(mean.reshape(num_states, num_actions)), table
+        return frozen(mean.reshape(num_states, num_actions)), freeze(table)
     table = finite_array(R, "R")
     expected = (*transitions.batch_shape, num_states, num_actions)
     if table.shape == expected:
@@ -156,14 +174,9 @@ def checked_labels(labels: Any, size: int, what: str) -> tuple[str, ...] | None:
 def _csr(matrix: Any, name: str) -> sp.csr_array:
     if matrix.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold real numbers, received a sparse {matrix.dtype} matrix")
-    return sp.csr_array(matrix).astype(np.float64)
-
-
-def frozen(table: Array) -> Array:
-    """Return a read-only copy."""
-    copy = np.array(table, dtype=np.float64)
-    copy.flags.writeable = False
-    return copy
+    table = sp.csr_array(matrix).astype(np.float64)
+    table.sum_duplicates()
+    return table
 
 
 def wrap(P: Any) -> Transitions:

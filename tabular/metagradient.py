@@ -60,7 +60,8 @@ def meta_gradient(
     Raises
     ------
     ValueError, TypeError
-        If φ does not fit the problem, α or K is not positive, or `shared` has nothing to share.
+        If φ does not fit the problem, α or K is not positive, `shared` has nothing to share, or
+        the inner steps leave the floating-point range.
     """
     for name, source in (("path", path), ("curvature", curvature), ("outer", outer)):
         if isinstance(source, type) or not callable(source):
@@ -84,11 +85,18 @@ def meta_gradient(
         moved_by = path(update, rng)
         differentials.append(moved_by if together else curvature(update, rng))
         theta = theta + step_size * moved_by.gradient
+    if not np.isfinite(theta).all():
+        raise ValueError(
+            f"theta must stay finite, received NaN or infinity within {num_steps} inner steps; "
+            "take a smaller step_size"
+        )
     adjoint = outer(problem.outer(phi, theta), rng).gradient
     total = np.zeros(phi.shape)
     start_moves = problem.start_vjp(adjoint) is not None
     for i in reversed(range(num_steps)):
-        total = total + step_size * problem.cross(differentials[i], adjoint)
+        moved = problem.cross(differentials[i], adjoint)
+        if moved is not None:
+            total = total + step_size * moved
         if i > 0 or start_moves:
             adjoint = adjoint + step_size * differentials[i].vjp(adjoint)
     from_start = problem.start_vjp(adjoint)

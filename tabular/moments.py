@@ -18,7 +18,7 @@ Covariances are of a single trajectory (`tabular.covariance`); for N independent
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack
 
 import numpy as np
 
@@ -30,6 +30,24 @@ from tabular.policy import center, project
 from tabular.registry import Estimator, find_estimator
 from tabular.trajectory_law import TrajectoryLaw
 from tabular.transitions import Array
+
+
+class Options(TypedDict, total=False):
+    """What the advantages are made of ([Schulman2016]): the keywords of every function here.
+
+    Attributes
+    ----------
+    horizon : int or None
+        Trajectory length T; None for the limit T → ∞, of means only. It has to be given.
+    baseline : array_like (..., S)
+        V_b, baseline and bootstrap at T; zero if not given, and always for `dice`.
+    gae_lambda : float or array (...)
+        λ of the generalised advantage; one if not given, and always for `dice`.
+    """
+
+    horizon: Required[int | None]
+    baseline: Any
+    gae_lambda: Any
 
 
 class Expectation:
@@ -61,7 +79,7 @@ class Expectation:
         field = self.field
         pi = field.policy
         v = _checks.table(v, "v", pi.shape[-2:])
-        mean = curvature(self._kind, pi, field.table, center(pi, v))
+        mean = curvature(pi, field.table, center(pi, v), local=self._kind.local)
         if not self._kind.cross:
             return mean
         score = center(field.pi, v[..., None, :, :])
@@ -102,131 +120,102 @@ class Expectation:
 
 
 def expected_gradient(
-    mdp: TabularMDP,
-    theta: Any,
-    estimator: str | Estimator,
-    *,
-    horizon: int | None,
-    baseline: Any = None,
-    gae_lambda: Any = 1.0,
+    mdp: TabularMDP, theta: Any, estimator: str | Estimator, **options: Unpack[Options]
 ) -> Array:
     """E ĝ of an estimator, (..., S, A).
 
     Parameters
     ----------
     mdp : TabularMDP
+        One, dense or sparse; for means also a batch.
     theta : array_like (..., S, A)
-        Logits that draw the trajectories.
+        Logits that draw the trajectories; covariances take one table.
     estimator : str
         `ad`, `lvc`, `loaded_dice` or `dice`.
-    horizon : int or None
-        Trajectory length T; None for its limit.
-    baseline : array_like (..., S), optional
-        V_b, baseline and bootstrap at T; zero if None.
-    gae_lambda : float or array (...), optional
-        λ of the generalised advantage.
+    **options : Options
+        T, V_b and λ; for covariances T is finite, V_b one table and λ one number.
+
+    Returns
+    -------
+    ndarray (..., S, A)
+        The leading dimensions are those of θ, V_b, λ and the MDP, broadcast.
 
     Raises
     ------
     ValueError, TypeError
-        If the estimator is unknown, T is not a positive integer, or a table does not fit.
+        If the estimator is unknown, T is not a positive integer, a table does not fit, or a
+        covariance is given a batch.
+
+    Notes
+    -----
+    The parameters and errors are those of every function here. Sources: the module's formulas for
+    means; `tabular.covariance` and `tabular.cross_covariance` for covariances.
     """
-    return Expectation(
-        mdp, theta, estimator, horizon=horizon, baseline=baseline, gae_lambda=gae_lambda
-    ).gradient
+    return Expectation(mdp, theta, estimator, **options).gradient
 
 
 def expected_hvp(
-    mdp: TabularMDP, theta: Any, estimator: str | Estimator, v: Any, **options: Any
+    mdp: TabularMDP, theta: Any, estimator: str | Estimator, v: Any, **options: Unpack[Options]
 ) -> Array:
-    """E Ĥ v, (..., S, A); options as in `expected_gradient`."""
+    """E Ĥ v for v (..., S, A), (..., S, A)."""
     return Expectation(mdp, theta, estimator, **options).hvp(v)
 
 
 def expected_hessian(
-    mdp: TabularMDP, theta: Any, estimator: str | Estimator, **options: Any
+    mdp: TabularMDP, theta: Any, estimator: str | Estimator, **options: Unpack[Options]
 ) -> Array:
-    """E Ĥ, (..., S, A, S, A); options as in `expected_gradient`."""
+    """E Ĥ, (..., S, A, S, A)."""
     return Expectation(mdp, theta, estimator, **options).hessian
 
 
-def _law(
-    mdp: TabularMDP, theta: Any, kind: Estimator, horizon: Any, baseline: Any, gae_lambda: Any
-) -> TrajectoryLaw:
-    baseline, gae_lambda = kind.advantage_inputs(mdp.num_states, baseline, gae_lambda)
-    return TrajectoryLaw(mdp, theta, horizon=horizon, baseline=baseline, gae_lambda=gae_lambda)
-
-
 def gradient_covariance(
-    mdp: TabularMDP,
-    theta: Any,
-    estimator: str | Estimator,
-    *,
-    horizon: int,
-    baseline: Any = None,
-    gae_lambda: float = 1.0,
+    mdp: TabularMDP, theta: Any, estimator: str | Estimator, **options: Unpack[Options]
 ) -> Array:
-    """Cov ĝ of one trajectory, (S, A, S, A); arguments as in `expected_gradient`."""
-    law = _law(mdp, theta, find_estimator(estimator), horizon, baseline, gae_lambda)
+    """Cov ĝ of one trajectory, (S, A, S, A)."""
+    law, _ = _law(mdp, theta, estimator, **options)
     return covariance.gradient_covariance(law)
 
 
 def hvp_covariance(
-    mdp: TabularMDP,
-    theta: Any,
-    estimator: str | Estimator,
-    v: Any,
-    *,
-    horizon: int,
-    baseline: Any = None,
-    gae_lambda: float = 1.0,
+    mdp: TabularMDP, theta: Any, estimator: str | Estimator, v: Any, **options: Unpack[Options]
 ) -> Array:
-    """Cov Ĥv of one trajectory, (S, A, S, A); arguments as in `expected_gradient`."""
-    kind = find_estimator(estimator)
-    law = _law(mdp, theta, kind, horizon, baseline, gae_lambda)
-    return covariance.hvp_covariance(law, kind, v)
+    """Cov Ĥv of one trajectory for v (S, A), (S, A, S, A)."""
+    return covariance.hvp_covariance(*_law(mdp, theta, estimator, **options), v)
 
 
 def gradient_variance(
-    mdp: TabularMDP,
-    theta: Any,
-    estimator: str | Estimator,
-    *,
-    horizon: int,
-    baseline: Any = None,
-    gae_lambda: float = 1.0,
+    mdp: TabularMDP, theta: Any, estimator: str | Estimator, **options: Unpack[Options]
 ) -> float:
     """tr Cov ĝ of one trajectory, without forming the covariance."""
-    law = _law(mdp, theta, find_estimator(estimator), horizon, baseline, gae_lambda)
+    law, _ = _law(mdp, theta, estimator, **options)
     return covariance.gradient_variance(law)
 
 
 def hvp_variance(
-    mdp: TabularMDP,
-    theta: Any,
-    estimator: str | Estimator,
-    v: Any,
-    *,
-    horizon: int,
-    baseline: Any = None,
-    gae_lambda: float = 1.0,
+    mdp: TabularMDP, theta: Any, estimator: str | Estimator, v: Any, **options: Unpack[Options]
 ) -> float:
-    """tr Cov Ĥv of one trajectory, without forming the covariance."""
-    kind = find_estimator(estimator)
-    law = _law(mdp, theta, kind, horizon, baseline, gae_lambda)
-    return covariance.hvp_variance(law, kind, v)
+    """tr Cov Ĥv of one trajectory for v (S, A), without forming the covariance."""
+    return covariance.hvp_variance(*_law(mdp, theta, estimator, **options), v)
 
 
 def hessian_variance(
+    mdp: TabularMDP, theta: Any, estimator: str | Estimator, **options: Unpack[Options]
+) -> float:
+    """E‖Ĥ − E Ĥ‖_F² of one trajectory; S·A products' traces for `loaded_dice` and `dice`."""
+    return covariance.hessian_variance(*_law(mdp, theta, estimator, **options))
+
+
+def _law(
     mdp: TabularMDP,
     theta: Any,
     estimator: str | Estimator,
     *,
-    horizon: int,
+    horizon: Any,
     baseline: Any = None,
-    gae_lambda: float = 1.0,
-) -> float:
-    """E‖Ĥ − E Ĥ‖_F² of one trajectory; S·A products' traces for `loaded_dice` and `dice`."""
+    gae_lambda: Any = 1.0,
+) -> tuple[TrajectoryLaw, Estimator]:
+    """One trajectory's law as an estimator sees it, and the estimator's entry."""
     kind = find_estimator(estimator)
-    law = _law(mdp, theta, kind, horizon, baseline, gae_lambda)
-    return covariance.hessian_variance(law, kind)
+    baseline, gae_lambda = kind.advantage_inputs(mdp.num_states, baseline, gae_lambda)
+    law = TrajectoryLaw(mdp, theta, horizon=horizon, baseline=baseline, gae_lambda=gae_lambda)
+    return law, kind

@@ -51,6 +51,11 @@ def over_noise(
     num_trajectories : int
         N trajectories share one z.
 
+    Returns
+    -------
+    NoisyMoments
+        Mean and covariance of an estimate from N trajectories.
+
     Raises
     ------
     ValueError, TypeError
@@ -59,14 +64,14 @@ def over_noise(
     table = _checks.finite_array(baseline, "baseline")
     if table.ndim != 1:
         raise ValueError(f"baseline must have shape (S,), received {table.shape}")
-    size = _checks.finite_array(scale, "scale")
-    if size.size != 1 or size.min() < 0:
-        raise ValueError(f"scale must be one number >= 0, received {scale}")
+    size = _checks.one_number(np.squeeze(scale), "scale")
+    if size < 0:
+        raise ValueError(f"scale must not be negative, received {scale}")
     count = _checks.positive_integer(num_trajectories, "num_trajectories")
     mean, within = mean_of(table), covariance_of(table)
     between = np.zeros_like(within)
     center = within
-    for step in float(size.ravel()[0]) * np.eye(table.size):
+    for step in size * np.eye(table.size):
         within = within + (covariance_of(table + step) + covariance_of(table - step)) / 2 - center
         shift = mean_of(table + step) - mean
         between += np.multiply.outer(shift, shift)

@@ -17,7 +17,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tabular import _checks, exact
+from tabular import _checks
+from tabular.compiled_evaluation import evaluation_of
 from tabular.gae import UpdateField
 from tabular.mdp import TabularMDP
 from tabular.sources import Differential, Update
@@ -43,8 +44,8 @@ class Problem(Protocol):
         """The outer objective, whose gradient is ∇_θ J_Out."""
         ...
 
-    def cross(self, differential: Differential, u: Array) -> Array:
-        """∂_φ⟨g, u⟩, in the shape of φ."""
+    def cross(self, differential: Differential, u: Array) -> Array | None:
+        """∂_φ⟨g, u⟩, in the shape of φ, or None where g does not depend on φ."""
         ...
 
     def start_vjp(self, u: Array) -> Array | None:
@@ -52,11 +53,14 @@ class Problem(Protocol):
         ...
 
 
-def _objective(mdp: TabularMDP, theta: Array, horizon: int | None, terminal: Any) -> Update:
+def _objective(
+    mdp: TabularMDP, theta: Array, horizon: int | None = None, terminal: Array | None = None
+) -> Update:
+    """∇J at a θ that needs no check: it comes from φ by finite steps."""
     return Update(
         mdp,
         theta,
-        exact=lambda: exact.evaluate(mdp, theta, horizon=horizon, terminal_value=terminal),
+        exact=lambda: evaluation_of(mdp, theta, horizon=horizon, terminal_value=terminal),
     )
 
 
@@ -77,7 +81,8 @@ class Maml:
         if self.terminal_value is not None:
             if self.horizon is None:
                 raise ValueError("terminal_value needs a horizon; the infinite horizon has no end")
-            _checks.table(self.terminal_value, "terminal_value", (self.mdp.num_states,))
+            end = _checks.table(self.terminal_value, "terminal_value", (self.mdp.num_states,))
+            object.__setattr__(self, "terminal_value", end)
 
     def check(self, phi: Any) -> Array:
         """φ is a table of logits (..., S, A)."""
@@ -93,9 +98,8 @@ class Maml:
 
     outer = inner
 
-    def cross(self, differential: Differential, u: Array) -> Array:
-        """The update does not depend on φ."""
-        return np.zeros_like(u)
+    def cross(self, differential: Differential, u: Array) -> None:
+        """∇J does not depend on φ but through θ."""
 
     def start_vjp(self, u: Array) -> Array:
         """The identity."""
@@ -122,11 +126,11 @@ class Lirpg:
 
     def inner(self, phi: Array, theta: Array) -> Update:
         """∇J for rewards R + φ."""
-        return _objective(self.mdp.add_reward(phi), theta, None, None)
+        return _objective(self.mdp.add_reward(phi), theta)
 
     def outer(self, phi: Array, theta: Array) -> Update:
         """∇J for rewards R."""
-        return _objective(self.mdp, theta, None, None)
+        return _objective(self.mdp, theta)
 
     def cross(self, differential: Differential, u: Array) -> Array:
         """∂_φ⟨g, u⟩."""
@@ -183,7 +187,7 @@ class Mgrl:
 
     def outer(self, phi: Array, theta: Array) -> Update:
         """∇J at the MDP's own γ."""
-        return _objective(self.mdp, theta, None, None)
+        return _objective(self.mdp, theta)
 
     def cross(self, differential: Differential, u: Array) -> Array:
         """(⟨∂_γ g, u⟩, ⟨∂_λ g, u⟩)."""

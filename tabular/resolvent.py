@@ -1,10 +1,11 @@
 """(I − γ P_π)⁻¹ and its transpose, factorised once.
 
-Three representations of the same operator: an inverse for small tables, LU factors
-for larger ones, and for sparse P_π either sparse LU (where a band ordering promises little fill)
-or GMRES (where it does not). I − γ P_π is strictly diagonally dominant, with condition number at
-most (1 + γ)/(1 − γ) in the maximum norm: direct solutions are accurate to about that times 1e-16,
-GMRES to that times its residual, 1e-12.
+Representations of the same operator: for a batch of small tables LU factors side by side, by
+compiled loops, or inverses without them; LAPACK's LU factors of any other table; and for sparse P_π
+either sparse LU (where a band ordering promises little fill) or GMRES (where it does not).
+I − γ P_π is strictly diagonally dominant, with condition number at most (1 + γ)/(1 − γ) in the
+maximum norm: direct solutions are accurate to about that times 1e-16, GMRES to that times its
+residual, 1e-12.
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ import scipy.sparse.linalg as spla
 from scipy.linalg import lapack
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 
+from tabular import compiled
 from tabular.transitions import Array
 
-#: Up to this S one batched inverse beats a loop over LU factorisations.
+#: Up to this S the inverses of a batch beat a loop over LU factorisations.
 INVERSE_UP_TO = 48
 #: From this many matrices on they are inverted side by side, not one by one.
 SIDE_BY_SIDE = 64
+#: As many matrices share the lanes of a compiled elimination.
+LANES = 64
 #: Down to this size `invert_dominant` halves a matrix.
 PIVOTS = 6
 #: Sparse LU is taken up to this S, and beyond it where the bandwidth is at most BAND_ROOTS √S (a
@@ -48,7 +52,15 @@ def resolvent(P_pi: Any, gamma: Array | float, num_states: int | None = None) ->
     matrix = -np.asarray(gamma)[..., None, None] * P_pi
     diagonal = np.einsum("...ii->...i", matrix)  # a view, whatever the memory layout
     diagonal += 1.0
-    return InverseResolvent(matrix) if matrix.shape[-1] <= INVERSE_UP_TO else LUResolvent(matrix)
+    return factorise(matrix)
+
+
+def factorise(matrix: Array) -> SideBySideResolvent | InverseResolvent | LUResolvent:
+    """Choose a representation for the matrix I − γP_π itself, (..., S, S)."""
+    if matrix.ndim == 2 or matrix.shape[-1] > INVERSE_UP_TO:
+        return LUResolvent(matrix)
+    loops = compiled.kernels("kernels_elimination") is not None
+    return SideBySideResolvent(matrix) if loops else InverseResolvent(matrix)
 
 
 def over_batch(solve: Callable[[Array], Array], x: Array, batch: tuple[int, ...]) -> Array:
@@ -119,10 +131,40 @@ class InverseResolvent:
     def solve(self, b: Array, *, transposed: bool = False) -> Array:
         """Return x with (I − γ P_π) x = b, or its transpose, for b (..., S)."""
         inverse = self.inverse
-        if inverse.ndim == 2:
-            return b @ (inverse if transposed else inverse.T)
         factor = np.swapaxes(inverse, -1, -2) if transposed else inverse
         return np.matmul(factor, b[..., None])[..., 0]
+
+
+class SideBySideResolvent:
+    """LU factors of a batch of small matrices, by `tabular.kernels_elimination`."""
+
+    def __init__(self, matrix: Array) -> None:
+        *batch, size, _ = matrix.shape
+        self._batch = tuple(batch)
+        flat = np.ascontiguousarray(matrix.reshape(-1, size, size))
+        lanes = max(1, min(LANES, len(flat)))
+        self._lu = np.empty((-(-len(flat) // lanes), size, size, lanes))
+        compiled.kernels("kernels_elimination").eliminate(flat, self._lu)
+
+    @property
+    def inverse(self) -> Array:
+        """(I − γ P_π)⁻¹, (..., S, S)."""
+        size = self._lu.shape[1]
+        columns = self.solve(np.eye(size).reshape(size, *(1 for _ in self._batch), size))
+        return np.moveaxis(columns, 0, -1)
+
+    def solve(self, b: Array, *, transposed: bool = False) -> Array:
+        """Return x with (I − γ P_π) x = b, or its transpose, for b (..., S)."""
+
+        def solve_each(columns: Array) -> Array:
+            out = np.empty(columns.shape)
+            b = columns if columns.flags.carray else columns.copy()  # one kind: compiled once
+            compiled.kernels("kernels_elimination").solve(self._lu, b, transposed, out)
+            return out
+
+        if b.shape[:-1] == self._batch:
+            return solve_each(b.reshape(1, -1, b.shape[-1])).reshape(b.shape)
+        return over_batch(solve_each, b, self._batch)
 
 
 class LUResolvent:
@@ -146,6 +188,8 @@ class LUResolvent:
         """Return x with (I − γ P_π) x = b, or its transpose, for b (..., S)."""
         trans = 0 if transposed else 1
         if not self._batch:
+            if b.ndim == 1:
+                return lapack.dgetrs(*self._factors[0], b, trans=trans)[0]
             columns = b.reshape(-1, b.shape[-1]).T
             return lapack.dgetrs(*self._factors[0], columns, trans=trans)[0].T.reshape(b.shape)
 
@@ -209,4 +253,4 @@ def _is_banded(P_pi: Any, block: int) -> bool:
     return bool(width <= max(BAND_ROOTS * block**0.5, BAND_ENTRIES * per_row))
 
 
-Resolvent = InverseResolvent | LUResolvent | SparseResolvent
+Resolvent = SideBySideResolvent | InverseResolvent | LUResolvent | SparseResolvent

@@ -7,8 +7,8 @@ the loop is over time only. Logits may differ from trial to trial.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,8 +16,12 @@ import scipy.sparse as sp
 from tabular import _checks
 from tabular.alias import AliasTable, Index, alias_table, sparse_alias_table
 from tabular.mdp import TabularMDP
+from tabular.mdp_checks import require_one
 from tabular.policy import softmax
 from tabular.transitions import Array, Transitions
+
+#: Alias tables of kernels, each for as long as its kernel lives.
+_SUCCESSORS: WeakKeyDictionary[Transitions, tuple[AliasTable, Index]] = WeakKeyDictionary()
 
 
 class Trajectories(NamedTuple):
@@ -49,6 +53,49 @@ class Trajectories(NamedTuple):
         """The trials' dimensions."""
         return self.actions.shape[1:-1]
 
+    def check(self, num_states: int, num_actions: int, **batches: tuple[int, ...]) -> None:
+        """Raise unless these may be trajectories of an MDP with so many states and actions.
+
+        Parameters
+        ----------
+        num_states, num_actions : int
+            S and A.
+        **batches : tuple of int
+            By name, leading dimensions that have to broadcast to the trials'.
+
+        Raises
+        ------
+        ValueError
+            If the arrays do not fit each other, a state or an action is out of range, or a batch
+            does not fit the trials. Reads all states and actions, but not the rewards.
+        """
+        steps, *trials = np.shape(self.actions)
+        expected = {"states": (steps + 1, *trials), "rewards": (steps, *trials)}
+        found = {name: np.shape(getattr(self, name)) for name in expected}
+        if found != expected or len(trials) < 1 or 0 in (steps, *trials):
+            raise ValueError(
+                "trajectories must hold states (T + 1, ..., N), actions and rewards (T, ..., N) "
+                f"with T, N >= 1, received {found} and actions {(steps, *trials)}"
+            )
+        for name, table, bound in (
+            ("states", self.states, num_states),
+            ("actions", self.actions, num_actions),
+        ):
+            if table.dtype.kind not in "iu":
+                raise ValueError(f"{name} must be integers, received dtype {table.dtype}")
+            # Unsigned, a negative number is a huge one: one pass finds both.
+            if table.view(f"u{table.itemsize}").max() >= bound:
+                raise ValueError(
+                    f"{name} must lie in 0..{bound - 1} for this MDP, received {table.min()} to "
+                    f"{table.max()}; give the MDP that the trajectories were drawn from"
+                )
+        for name, batch in batches.items():
+            if not _broadcasts_to(batch, self.batch_shape):
+                raise ValueError(
+                    f"the leading dimensions of {name}, {batch}, must broadcast to the trials' "
+                    f"dimensions {self.batch_shape}"
+                )
+
 
 def sample(
     mdp: TabularMDP,
@@ -69,6 +116,12 @@ def sample(
     horizon, num_trajectories : int
         T and N.
     rng : numpy.random.Generator
+        Two uniform numbers a step, and one for the start where that is random.
+
+    Returns
+    -------
+    Trajectories
+        The same for the same seed.
 
     Raises
     ------
@@ -79,10 +132,8 @@ def sample(
     horizon = _checks.positive_integer(horizon, "horizon")
     num = _checks.positive_integer(num_trajectories, "num_trajectories")
     theta = _checks.logits(theta, (mdp.num_states, mdp.num_actions))
-    if mdp.batch_shape:
-        raise ValueError(f"sampling needs one MDP, received a batch of shape {mdp.batch_shape}")
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"rng must be a numpy.random.Generator, received {type(rng).__name__}")
+    require_one(mdp, "sampling", rewards=False, discounts=False)
+    rng = _checks.generator(rng)
     num_states, num_actions = mdp.num_states, mdp.num_actions
     batch = np.broadcast_shapes(theta.shape[:-2], mdp.R.shape[:-2])
     policy = softmax(np.broadcast_to(theta, (*batch, num_states, num_actions)))
@@ -117,10 +168,17 @@ def sample(
     )
 
 
-@lru_cache(maxsize=64)
+def _broadcasts_to(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
+    fitting = all(n in (1, m) for n, m in zip(shape[::-1], target[::-1], strict=False))
+    return fitting and len(shape) <= len(target)
+
+
 def _successors(transitions: Transitions) -> tuple[AliasTable, Index]:
     """Alias table of P(·|s,a) over the nonzero entries, and their columns."""
-    return sparse_alias_table(transitions.rows)
+    tables = _SUCCESSORS.get(transitions)
+    if tables is None:
+        tables = _SUCCESSORS[transitions] = sparse_alias_table(transitions.rows)
+    return tables
 
 
 def _rewards(mdp: TabularMDP, batch: tuple[int, ...]) -> tuple[Array | None, Array | None]:

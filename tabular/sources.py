@@ -116,8 +116,7 @@ class Sampled:
         find_estimator(self.estimator)
         _checks.positive_integer(self.num_trajectories, "num_trajectories")
         _checks.positive_integer(self.horizon, "horizon")
-        if np.ndim(_checks.unit_interval(self.gae_lambda, "gae_lambda")):
-            raise ValueError(f"gae_lambda must be one number, received {self.gae_lambda!r}")
+        _checks.one_number(_checks.unit_interval(self.gae_lambda, "gae_lambda"), "gae_lambda")
         if not callable(self.baseline):
             raise TypeError(
                 "baseline must be a function (mdp, theta, rng) -> V_b such as "
@@ -134,14 +133,12 @@ class Sampled:
 
     def __call__(self, update: Update, rng: np.random.Generator | None) -> Estimate:
         """Draw trajectories and return the estimate."""
-        if rng is None:
-            raise TypeError("a sampled source needs rng, a numpy.random.Generator; received None")
         trajectories = sample(
             update.mdp,
             update.theta,
             horizon=self.horizon,
             num_trajectories=self.num_trajectories,
-            rng=rng,
+            rng=_checks.generator(rng),
         )
         options = self.advantage_options(update, rng)
         return Estimate(update.mdp, update.theta, trajectories, estimator=self.estimator, **options)

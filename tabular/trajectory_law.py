@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
 from tabular import _checks
 from tabular.mdp import TabularMDP
@@ -55,8 +56,9 @@ class TrajectoryLaw:
         self.horizon = _checks.positive_integer(horizon, "horizon")
         self.shape = shape
         self.pi = softmax(theta)
-        self.gamma = float(mdp.gamma)
-        self.kappa = self.gamma * float(gae_lambda)
+        self.gamma, self.gae_lambda = float(mdp.gamma), float(gae_lambda)
+        self.kappa = self.gamma * self.gae_lambda
+        self.baseline = baseline
         self.initial = mdp.initial
         self._kernel = mdp.transitions.rows
         state = np.repeat(np.arange(self._kernel.shape[0]), np.diff(self._kernel.indptr))
@@ -75,28 +77,27 @@ class TrajectoryLaw:
         return sp.csr_array((data, self._kernel.indices, self._kernel.indptr), self._kernel.shape)
 
     @cached_property
-    def _rows(self) -> tuple[Any, Any]:
-        return _compact(self._weighted(0)), _compact(self._weighted(1))
+    def _kernels(self) -> tuple[Any, Any]:
+        return self._weighted(0), self._weighted(1)
 
     @cached_property
-    def _entries(self) -> tuple[Any, Any]:
-        """P δ^k (k = 0, 1) as CSR (D, nnz): sums one number per possible transition."""
-        count = self._delta.size
-        each = np.arange(count)
-        return tuple(
-            sp.csr_array((self._weighted(k).data, each, self._kernel.indptr), (self.size, count))
-            for k in (0, 1)
-        )
+    def _rows(self) -> tuple[Any, Any]:
+        return _compact(self._kernels[0]), _compact(self._kernels[1])
 
     def expect(self, power: int, table: Array) -> Array:
         """Σ_s' P δ^power table(s', ...): (S, ...) -> (S, A, ...)."""
         out = self._rows[power] @ table.reshape(self.shape[0], -1)
         return out.reshape(*self.shape, *table.shape[1:])
 
-    def expect_own_block(self, power: int, table: Array) -> Array:
-        """The entries (s, ·) of `expect` at (s, a) only: (S, S, A) -> (S, A, A)."""
-        gathered = table[self._kernel.indices, self._entry_state]
-        return (self._entries[power] @ gathered).reshape(*self.shape, self.shape[1])
+    def push(self, power: int, weight: Array) -> Array:
+        """Σ_x weight(..., x) P δ^power: (..., S, A) -> (..., S)."""
+        flat = weight.reshape(-1, self.size)
+        return (self._rows[power].T @ flat.T).T.reshape(*weight.shape[:-2], self.shape[0])
+
+    def weighted_rows(self, own: NDArray[np.intp]) -> tuple[Any, Any]:
+        """The rows (s, ·) of P and P δ for some states s (c,), as CSR (c·A, S)."""
+        rows = (own[:, None] * self.shape[1] + np.arange(self.shape[1])).ravel()
+        return self._kernels[0][rows], self._kernels[1][rows]
 
     def under(self, power: int, weight: Array | float = 1.0) -> Any:
         """Σ_a π(a|s) weight(s,a) P(s'|s,a) δ^power: an (S, S) matrix, dense or CSR."""
@@ -124,10 +125,15 @@ class TrajectoryLaw:
         return carried
 
     @cached_property
+    def delta_square(self) -> Array:
+        """E[δ²|x], (S, A)."""
+        return self._weighted(2).sum(axis=1).reshape(self.shape)
+
+    @cached_property
     def advantages(self) -> AdvantageMoments:
         """The first two moments of Â_t given x_t."""
         mean, square = (np.zeros((self.horizon, *self.shape)) for _ in range(2))
-        first, second = (self._weighted(k).sum(axis=1).reshape(self.shape) for k in (1, 2))
+        first, second = self._weighted(1).sum(axis=1).reshape(self.shape), self.delta_square
         m, a = np.zeros(self.shape[0]), np.zeros(self.shape[0])
         for t in range(self.horizon - 1, -1, -1):
             mean[t] = first + self.kappa * self.expect(0, m)
@@ -144,6 +150,15 @@ def _compact(matrix: Any) -> Any:
     return matrix.toarray() if filled >= SPARSE_BELOW else matrix
 
 
+def stack_blocks(rows: list[list[Any]]) -> Any:
+    """A matrix of blocks, None for zero: CSR if a block is sparse, otherwise dense."""
+    blocks = [block for row in rows for block in row if block is not None]
+    if any(sp.issparse(block) for block in blocks):
+        return sp.block_array(rows, format="csr")
+    zero = np.zeros_like(blocks[0])
+    return np.block([[zero if block is None else block for block in row] for row in rows])
+
+
 def add_block(tails: Array, block: Array) -> None:
     """Add block (S, A) to the own-state entries of tails (S, D), in place."""
     num_states, num_actions = block.shape
@@ -156,16 +171,11 @@ def as_table(law: TrajectoryLaw, tails: Array) -> Array:
     return tails.reshape(law.shape[0], *law.shape)
 
 
-def own_vectors(law: TrajectoryLaw, v: Array) -> tuple[Array, Array]:
-    """φ and ψ of every (s, a) within their own state, (S, A, A)."""
-    psi = np.eye(law.shape[1]) - law.pi[:, None, :]
-    return center(law.pi, v)[..., None] * psi + fisher_product(law, v), psi
-
-
-def fisher_product(law: TrajectoryLaw, v: Array) -> Array:
-    """− F(s) v for every (s, a), (S, A, A)."""
-    product = -(law.pi * center(law.pi, v))
-    return np.repeat(product[:, None, :], law.shape[1], axis=1)
+def own_vectors(law: TrajectoryLaw, v: Array, *, local: bool = True) -> tuple[Array, Array]:
+    """φ = −F(s) v [+ (ψ·v) ψ]_local and ψ of every (s, a) within their own state, (S, A, A)."""
+    q, psi = center(law.pi, v), np.eye(law.shape[1]) - law.pi[:, None, :]
+    fisher = -np.repeat((law.pi * q)[:, None, :], law.shape[1], axis=1)
+    return fisher + q[..., None] * psi if local else fisher, psi
 
 
 def scaled(weight: Array, later: Array) -> Array:

@@ -8,7 +8,8 @@ For a table v over states and a table c over state-actions,
     times(M)(s, a, s'') = Σ_s' P(s'|s,a) M(s', s'')     (P M)
 
 `DenseTransitions` holds P as (..., S, A, S) with leading batch dimensions; `SparseTransitions`
-holds one kernel as a CSR matrix of shape (S·A, S), row s·A + a, and never makes it dense.
+holds one kernel as a CSR matrix of shape (S·A, S), row s·A + a, and never makes it dense. Their
+tables are read-only.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+
+from tabular._frozen import freeze
 
 Array = NDArray[np.float64]
 
@@ -63,7 +66,7 @@ class DenseTransitions:
                 f"this needs one MDP, received a batch of shape {self.batch_shape}; "
                 "take one with mdp[i]"
             )
-        return sp.csr_array(self._rows)
+        return freeze(sp.csr_array(self._rows))
 
 
 class SparseTransitions:
@@ -76,7 +79,7 @@ class SparseTransitions:
         self.rows = sp.csr_array(P)
         self.num_states = self.rows.shape[1]
         self.num_actions = self.rows.shape[0] // self.num_states
-        self._columns = sp.csr_array(self.rows.T)
+        self._columns = freeze(sp.csr_array(self.rows.T))
 
     def expect(self, v: Array) -> Array:
         """P v: (..., S) -> (..., S, A)."""

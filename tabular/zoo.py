@@ -63,15 +63,10 @@ def random_mdp(
     """
     num_states = _checks.positive_integer(num_states, "num_states")
     num_actions = _checks.positive_integer(num_actions, "num_actions")
-    c = _scalar(concentration, "concentration")
+    c = _checks.one_number(concentration, "concentration")
     if c < 1e-300:  # E/c must fit float64
         raise ValueError(f"concentration must be at least 1e-300, received {concentration}")
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(
-            f"rng must be a numpy Generator, received {rng!r}; make one with "
-            "np.random.default_rng(seed)"
-        )
-    P = _dirichlet(c, (num_states, num_actions, num_states), rng)
+    P = _dirichlet(c, (num_states, num_actions, num_states), _checks.generator(rng))
     R = rng.random((num_states, num_actions))
     return TabularMDP(P, R, gamma, 0, name=f"random {num_states}x{num_actions}")
 
@@ -177,7 +172,7 @@ def chain(num_states: int, *, slip: float = 0.1, gamma: float = 0.95) -> Tabular
         If an argument is out of its range.
     """
     num_states = _checks.positive_integer(num_states, "num_states")
-    slip = _scalar(_checks.unit_interval(slip, "slip"), "slip")
+    slip = _probability(slip, "slip")
     here = np.arange(num_states)
     left, right = np.eye(num_states)[[np.maximum(here - 1, 0), np.minimum(here + 1, here[-1])]]
     P = np.stack([(1 - slip) * left + slip * right, slip * left + (1 - slip) * right], axis=1)
@@ -238,7 +233,7 @@ def gridworld(
         If a cell is off the grid or a wall, start and goal agree, or a number is out of range.
     """
     size = _checks.positive_integer(rows, "rows"), _checks.positive_integer(columns, "columns")
-    slip = _scalar(_checks.unit_interval(slip, "slip"), "slip")
+    slip = _probability(slip, "slip")
     blocked = {_cell(wall, "a wall", size) for wall in walls}
     start = _cell(start, "start", size)
     goal = (size[0] - 1, size[1] - 1) if goal is None else _cell(goal, "goal", size)
@@ -256,7 +251,7 @@ def gridworld(
             for turn, probability in ((0, 1 - slip), (1, slip / 2), (-1, slip / 2)):
                 down, right = moves[(a + turn) % len(moves)]
                 P[s, a, index.get((row + down, column + right), s)] += probability
-    R = np.full(P.shape, _scalar(step_reward, "step_reward"))
+    R = np.full(P.shape, _checks.one_number(step_reward, "step_reward"))
     R[:, :, index[goal]] += 1.0
     P[index[goal]] = np.eye(len(cells))[index[goal]]
     R[index[goal]] = 0.0
@@ -277,11 +272,8 @@ def _dirichlet(concentration: float, shape: tuple[int, ...], rng: np.random.Gene
     return softmax(log_gamma - rng.standard_exponential(shape) / concentration)
 
 
-def _scalar(value: Any, name: str) -> float:
-    array = _checks.finite_array(value, name)
-    if array.ndim:
-        raise ValueError(f"{name} must be one number, received shape {array.shape}")
-    return float(array)
+def _probability(value: Any, name: str) -> float:
+    return _checks.one_number(_checks.unit_interval(value, name), name)
 
 
 def _cell(value: Any, name: str, size: tuple[int, int]) -> tuple[int, int]:

@@ -524,11 +524,11 @@ def test_progress_in_plain_lines(quiet, capsys, monkeypatch):
         monkeypatch.delenv(variable, raising=False)
     with gmrl.progress(2, quiet=quiet) as (say, advance):
         advance("[x] lake", "ad")
-        say("[bold]result[/bold] " + 30 * "long ")
+        say("[bold]result[/bold]" + 30 * " long")
         advance("lake", "lvc")
     captured = capsys.readouterr()
     assert captured.err == "[1/2] [x] lake: ad\n[2/2] lake: lvc\n"
-    assert captured.out == ("" if quiet else "[bold]result[/bold] " + 30 * "long " + "\n")
+    assert captured.out == ("" if quiet else "[bold]result[/bold]" + 30 * " long" + "\n")
 
 
 def test_progress_on_a_terminal(capsys, monkeypatch):

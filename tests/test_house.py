@@ -1,14 +1,12 @@
-"""The house rules: imports point one way, files are short, names are documented."""
+"""The house rules of imports: they point one way, without cycles, to few libraries."""
 
 import ast
-import re
-import subprocess
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.house_files import OUTSIDE_TESTS, SOURCES, by_file, part
+
 #: What each part of the house may import of the rest; gmrl.py and the tests may import all.
 ALLOWED: dict[str, set[str]] = {
     "tabular": set(),
@@ -21,35 +19,6 @@ HOUSE = {*ALLOWED, "lessons", "tests", "gmrl"}
 #: Libraries that only these parts may import.
 HEAVY = {"torch", "jax", "jaxlib", "functorch", "ale_py"}
 HEAVY_PLACES = {"adapters", "benchmarks", "tests"}
-MOST_LINES = 300
-
-
-def tracked() -> list[Path]:
-    """Every file that is, or may be, committed; without git, all that is not hidden."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    try:
-        listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-        paths = [ROOT / name for name in listed.stdout.split("\0") if name]
-    except (OSError, subprocess.CalledProcessError):
-        paths = [
-            path
-            for path in ROOT.rglob("*")
-            if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
-        ]
-    return sorted(path for path in paths if path.is_file())
-
-
-def part(path: Path) -> str:
-    """The folder at the top, or the module's own name: tabular, gmrl, ..."""
-    return path.relative_to(ROOT).with_suffix("").parts[0]
-
-
-FILES = tracked()
-SOURCES = [path for path in FILES if path.suffix == ".py"]
-OUTSIDE_TESTS = [path for path in SOURCES if part(path) != "tests"]
-by_file = pytest.mark.parametrize(
-    "path", OUTSIDE_TESTS, ids=lambda path: path.relative_to(ROOT).as_posix()
-)
 
 
 def imports(tree: ast.AST) -> Iterator[tuple[str, list[str]]]:
@@ -82,13 +51,19 @@ def test_imports_point_one_way(path):
 
 
 def test_nothing_but_numpy_and_scipy_under_the_engine():
-    """`tabular` and `theory` need no more; gymnasium is imported where a table is asked for."""
+    """`tabular` and `theory` need no more; gymnasium is imported where a table is asked for.
+
+    numba is imported by `tabular.kernels`, which `tabular.compiled` loads where it is installed.
+    """
     import sys
 
     for path in OUTSIDE_TESTS:
         if part(path) in {"tabular", "theory"}:
             others = roots(path.read_text(encoding="utf-8")) - set(sys.stdlib_module_names)
-            assert others <= {"numpy", "scipy", "tabular", "theory", "gymnasium"}, path
+            allowed = {"numpy", "scipy", "tabular", "theory", "gymnasium"}
+            if path.stem == "kernels":
+                allowed.add("numba")
+            assert others <= allowed, path
 
 
 @pytest.mark.parametrize(
@@ -197,78 +172,3 @@ def test_cycles_are_found():
     assert dependencies(lazy, "p", known) == {"b"}
     guarded = "try:\n    from p import a\nexcept ImportError:\n    from p import b\n"
     assert dependencies(guarded, "p", known) == {"a", "b"}
-
-
-# Length, docstrings, and text that means nothing outside one machine.
-
-
-@by_file
-def test_files_are_short(path):
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
-
-
-def undocumented(source: str) -> list[str]:
-    """Public functions, classes and methods without a docstring, and a module without one."""
-    tree = ast.parse(source)
-    missing = [] if ast.get_docstring(tree) else ["module"]
-    pending: list[tuple[str, ast.stmt]] = [("", node) for node in tree.body]
-    while pending:
-        prefix, node = pending.pop(0)
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            continue
-        if node.name.startswith("_"):
-            continue
-        if not ast.get_docstring(node):
-            missing.append(f"{prefix}{node.name}")
-        if isinstance(node, ast.ClassDef):
-            pending += [(f"{node.name}.", child) for child in node.body]
-    return missing
-
-
-@by_file
-def test_public_names_have_docstrings(path):
-    assert undocumented(path.read_text(encoding="utf-8")) == []
-
-
-def test_missing_docstrings_are_found():
-    source = (
-        "def f(): pass\ndef _g(): pass\nclass C:\n    'x'\n    def m(self): pass\n"
-        "    def _n(self): pass\nclass D: pass\nasync def h():\n    'x'\n"
-    )
-    assert undocumented(source) == ["module", "f", "D", "C.m"]
-    assert undocumented(f"'x'\n{source}")[0] == "f"
-    assert undocumented("'x'\ndef f():\n    'x'\n    def inner(): pass\n") == []
-
-
-#: Written in pieces, so that this file holds neither.
-LOCAL = [re.compile("/" + r"work\b"), re.compile(re.escape("../" + "shared"))]
-
-
-def local_paths(text: str) -> list[str]:
-    """Mentions of folders that exist on one machine only."""
-    return [found for pattern in LOCAL for found in pattern.findall(text)]
-
-
-def test_no_file_names_a_folder_of_one_machine():
-    read, wrong = 0, []
-    for path in FILES:
-        try:
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError:
-            continue
-        read += 1
-        wrong += [f"{path.relative_to(ROOT)}: {found}" for found in local_paths(text)]
-    assert wrong == []
-    assert read > 50
-
-
-def test_local_paths_are_found():
-    for text in ("cd /" + "work/main", "in /" + "work.", "see ../" + "shared/x"):
-        assert len(local_paths(text)) == 1
-    assert local_paths("src/workers frame/works network shared/ /home") == []
-
-
-def test_the_files_are_listed():
-    names = {path.relative_to(ROOT).as_posix() for path in FILES}
-    assert {"gmrl.py", "tabular/mdp.py", "README.md", "tests/test_house.py"} <= names
-    assert {part(path) for path in OUTSIDE_TESTS} >= {"tabular", "theory", "figures", "gmrl"}

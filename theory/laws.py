@@ -13,7 +13,7 @@ import numpy as np
 
 from tabular import covariance
 from tabular.estimators import Estimate
-from tabular.meta_moments import maml_moments
+from tabular.meta_moments import meta_moments
 from tabular.moments import Expectation
 from tabular.registry import Estimator, find_estimator
 from tabular.sources import Mean, Sampled
@@ -128,7 +128,7 @@ def _meta_variance(
         )
     if not point.effort.fits_meta_spread(kind, point.horizon, steps):
         return None, None
-    table = maml_moments(
+    table = meta_moments(
         path.problem,
         path.iterates[0],
         step_size=point.step_size,

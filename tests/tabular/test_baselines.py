@@ -78,7 +78,7 @@ def test_scale():
 
 def test_noise_needs_a_generator():
     mdp, theta = make()
-    with pytest.raises(TypeError, match=r"needs rng, a numpy\.random\.Generator; received None"):
+    with pytest.raises(TypeError, match=r"rng must be a numpy\.random\.Generator, received None"):
         NoisyBaseline()(mdp, theta, None)
     # Reproducible by construction: no generator, no hidden one.
     for baseline in (exact_baseline, zero_baseline):

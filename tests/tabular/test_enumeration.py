@@ -187,12 +187,12 @@ def test_a_certain_mdp_of_any_length_is_one_trajectory():
         (
             {"mdp": TabularMDP.stack([with_zeros()] * 2)},
             ValueError,
-            r"one MDP, received a batch \(2,\)",
+            r"enumeration needs one MDP, received a batch of shape \(2,\): .*mdp\[i\]",
         ),
         (
             {"mdp": with_zeros().with_reward(np.zeros((4, 3, 2)))},
             ValueError,
-            r"one MDP, received a batch \(4,\)",
+            r"enumeration needs one reward table, received a batch of shape \(4,\)",
         ),
     ],
 )

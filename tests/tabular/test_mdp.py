@@ -8,6 +8,7 @@ import pytest
 from hypothesis import Phase, find, given, settings
 
 from tabular import TabularMDP, exact, zoo
+from tabular.sampling import sample
 from tests.strategies import mdps, mdps_with_logits
 from tests.tabular.tolerances import IDENTITY, SAME, assert_close
 
@@ -241,11 +242,33 @@ def test_sparse_is_the_same_mdp(pair):
     assert_close(exact.value(sparse, theta), value, IDENTITY, scale=scale / (1 - mdp.gamma) ** 2)
 
 
-def test_sparse_of_a_sparse_mdp_keeps_everything():
+def test_sparse_keeps_everything_and_a_sparse_mdp_as_it_is():
     labelled = TabularMDP(P, R_NEXT, 0.9, 1, "ab", "xy", "pair")
-    twice = labelled.sparse().sparse()
-    assert (twice.state_labels, twice.action_labels, twice.name) == (("a", "b"), ("x", "y"), "pair")
-    np.testing.assert_array_equal(twice.successor_reward.toarray(), R_NEXT.reshape(4, 2))
+    sparse = labelled.sparse()
+    assert sparse.sparse() is sparse
+    names = (sparse.state_labels, sparse.action_labels, sparse.name)
+    assert names == (("a", "b"), ("x", "y"), "pair")
+    np.testing.assert_array_equal(sparse.successor_reward.toarray(), R_NEXT.reshape(4, 2))
+    assert_close(sparse.R, labelled.R, SAME)
+    assert not labelled.is_sparse
+
+
+@pytest.mark.parametrize("full", [R, R_NEXT])
+@pytest.mark.parametrize("change", ["with_reward", "add_reward"])
+def test_sparse_keeps_batches_of_rewards_and_discounts(change, full):
+    tables = np.stack([R, -R, 2 * R])
+    batch = getattr(TabularMDP(P, full, 0.9, 0), change)(tables).with_gamma([[0.5], [0.9]])
+    sparse = batch.sparse()
+    assert sparse.is_sparse
+    assert_close(sparse.R, batch.R, SAME)
+    np.testing.assert_array_equal(sparse.gamma, batch.gamma)
+    theta = np.random.default_rng(0).normal(size=(2, 3, 2, 2))
+    assert_close(exact.gradient(sparse, theta), exact.gradient(batch, theta), SAME, scale=100)
+    draws = [
+        sample(mdp, theta[0], horizon=4, num_trajectories=5, rng=np.random.default_rng(1)).rewards
+        for mdp in (batch, sparse)
+    ]
+    assert_close(*draws, SAME)
 
 
 @pytest.mark.parametrize("batch", [batch_of(2), TabularMDP.stack([TabularMDP(P, R_NEXT, 0.9, 0)])])

@@ -8,7 +8,7 @@ import pytest
 from tabular import TabularMDP
 from tabular.baselines import NoisyBaseline, zero_baseline
 from tabular.gae import UpdateField, cross_lambda
-from tabular.meta_moments import maml_moments
+from tabular.meta_moments import meta_moments
 from tabular.metagradient import EXACT, adapt, meta_gradient
 from tabular.moments import Expectation
 from tabular.problems import Lirpg, Mgrl
@@ -35,7 +35,7 @@ def test_ad_with_exact_baseline_is_first_order_maml(size, num_steps, horizon, ga
     last = unroll.iterates(phi, **options)[-1]
     expected = Reference(problem.mdp, last).gradient
     assert_close(meta_gradient(problem, phi, curvature=Mean(source), **options), expected, SECOND)
-    assert_close(maml_moments(problem, phi, curvature=source, **options).mean, expected, SECOND)
+    assert_close(meta_moments(problem, phi, curvature=source, **options).mean, expected, SECOND)
 
 
 @pytest.mark.parametrize("outer", ["ad", "loaded_dice"])
@@ -104,6 +104,20 @@ def test_estimators_agree_at_one_step_and_differ_at_two(name, sampled_path):
         assert apart > 1e-3 * np.abs(draw("ad", 2)).max()
 
 
+@pytest.mark.parametrize("name", ["lirpg", "mgrl"])
+def test_estimators_have_one_law_at_one_step_and_three_at_two(name):
+    problem, _, phi = meta_case(name, (3, 2))
+    for num_steps in (1, 2):
+        options = {"step_size": 1.0, "num_steps": num_steps, "outer": Sampled("lvc", 2, 6)}
+        ad, *others = (
+            meta_moments(problem, phi, curvature=Sampled(estimator, 3, 6), **options)
+            for estimator in ESTIMATORS[:3]
+        )
+        for other in others:
+            for one, two in zip(ad, other, strict=True):
+                assert np.array_equal(one, two) == (num_steps == 1)
+
+
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("name", ["maml", "lirpg"])
 def test_dice_is_loaded_dice_without_baseline(name, shared):
@@ -124,7 +138,7 @@ def test_the_mean_of_dice_is_that_of_loaded_dice_without_baseline():
     problem, _, phi = meta_case("maml", (3, 2))
     options = {"step_size": 1.0, "num_steps": 2}
     moments = [
-        maml_moments(problem, phi, curvature=source, outer=source, **options)
+        meta_moments(problem, phi, curvature=source, outer=source, **options)
         for source in (Sampled("dice", 2, 4), Sampled("loaded_dice", 2, 4, baseline=zero_baseline))
     ]
     for dice, loaded in zip(*moments, strict=True):
@@ -168,17 +182,16 @@ def test_one_step_of_mgrl_has_no_slope_in_lambda_with_the_exact_critic(horizon):
 
 @pytest.mark.parametrize("estimator", ESTIMATORS[:3])
 def test_sampled_slope_in_lambda_averages_to_zero_over_trajectories(estimator):
+    """It has a variance all the same."""
     rng = np.random.default_rng(6)
     mdp, theta = random_mdp(rng, (3, 2)), rng.normal(size=(3, 2))
-    critic = state_value(mdp.with_gamma(0.8), theta)
-    draws = meta_gradient(
-        Mgrl(mdp, theta, critic),
-        np.broadcast_to([0.8, 0.6], (20_000, 2)),
-        step_size=1.0,
-        num_steps=1,
-        curvature=Sampled(estimator, 1, 5),
-        rng=np.random.default_rng(7),
-    )
+    problem = Mgrl(mdp, theta, state_value(mdp.with_gamma(0.8), theta))
+    options = {"step_size": 1.0, "num_steps": 1, "curvature": Sampled(estimator, 1, 5)}
+    mean, covariance = meta_moments(problem, [0.8, 0.6], **options)
+    assert abs(mean[1]) < 1e-14 < 1e-2 < abs(mean[0])
+    assert covariance[1, 1] > 1e-3
+    many = np.broadcast_to([0.8, 0.6], (20_000, 2))
+    draws = meta_gradient(problem, many, rng=np.random.default_rng(7), **options)
     assert_mean(draws[:, 1], 0.0)
     with pytest.raises(AssertionError, match="standard errors away"):
         assert_mean(draws[:, 0], 0.0)

@@ -1,16 +1,14 @@
-"""K-step meta-gradients: against autograd through the whole unroll, by hand, and in expectation."""
+"""Exact K-step meta-gradients: against autograd through the whole unroll, and by hand."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from tabular import TabularMDP
-from tabular.baselines import NoisyBaseline, exact_baseline
 from tabular.metagradient import adapt, meta_gradient
 from tabular.problems import Lirpg, Maml, Mgrl
-from tabular.sources import Mean, Sampled, Update
 from tests.tabular.reference import Reference, random_mdp
 from tests.tabular.tolerances import SAME, SECOND, Tolerance, assert_close
 from tests.tabular.unroll import (
@@ -23,8 +21,6 @@ from tests.tabular.unroll import (
 SIZES = [(1, 3), (2, 2), (3, 2), (5, 3), (8, 4), (60, 2)]
 STEPS = range(1, 7)
 every_problem = pytest.mark.parametrize("name", PROBLEMS)
-
-# The exact meta-gradient.
 
 
 @every_problem
@@ -189,130 +185,3 @@ def test_order_of_the_hessians(kind):
     assert_close(actual, product([0, 1, 2]), META)
     wrong = product([2, 1, 0])
     assert np.linalg.norm(wrong - actual) > 1e-2 * np.linalg.norm(actual)
-
-
-# The machine itself, on a problem whose Jacobians are not symmetric.
-
-
-@dataclass(frozen=True)
-class Tanh:
-    """g = tanh(Aθ + Bφ), θ⁰ = Z φ + c, J_Out = |θ|²/2; θ is a vector."""
-
-    A: Any
-    B: Any
-    Z: Any
-    c: Any
-
-    def check(self, phi: Any) -> Any:
-        return np.asarray(phi)
-
-    def start(self, phi: Any) -> Any:
-        return self.c if self.Z is None else self.Z @ phi + self.c
-
-    def inner(self, phi: Any, theta: Any) -> Any:
-        value = np.tanh(self.A @ theta + self.B @ phi)
-        slope = 1 - value**2
-        return Update(
-            None,
-            theta,
-            exact=lambda: Field(value, slope[:, None] * self.A, slope[:, None] * self.B),
-        )
-
-    def outer(self, phi: Any, theta: Any) -> Any:
-        return Update(None, theta, exact=lambda: Field(theta, None, None))
-
-    def cross(self, differential: Any, u: Any) -> Any:
-        return differential.by_phi.T @ u
-
-    def start_vjp(self, u: Any) -> Any:
-        return None if self.Z is None else self.Z.T @ u
-
-
-@dataclass(frozen=True)
-class Field:
-    gradient: Any
-    by_theta: Any
-    by_phi: Any
-
-    def vjp(self, u: Any) -> Any:
-        return self.by_theta.T @ u
-
-
-@pytest.mark.parametrize("start_depends", [True, False])
-@pytest.mark.parametrize("num_steps", STEPS)
-def test_the_recursion_with_jacobians_that_are_not_symmetric(start_depends, num_steps):
-    """Z_{i+1} = (I + α H_i) Z_i + α G_i forwards, ∇J = Z_Kᵀ ∇J_Out."""
-    rng, alpha = np.random.default_rng(num_steps), 0.4
-    Z = rng.normal(size=(4, 3)) if start_depends else None
-    problem = Tanh(rng.normal(size=(4, 4)), rng.normal(size=(4, 3)), Z, rng.normal(size=4))
-    phi = rng.normal(size=3)
-    theta, jacobian = problem.start(phi), np.zeros((4, 3)) if Z is None else Z
-    for _ in range(num_steps):
-        field = problem.inner(phi, theta).exact()
-        jacobian = jacobian + alpha * (field.by_theta @ jacobian + field.by_phi)
-        theta = theta + alpha * field.gradient
-    actual = meta_gradient(problem, phi, step_size=alpha, num_steps=num_steps)
-    assert_close(actual, jacobian.T @ theta, SECOND)
-
-
-# Errors.
-
-GOOD: dict[str, Any] = {"step_size": 1.0, "num_steps": 1}
-
-
-@pytest.mark.parametrize(
-    ("change", "error", "message"),
-    [
-        ({"num_steps": 0}, ValueError, "num_steps must be at least 1, received 0"),
-        ({"num_steps": 1.5}, TypeError, "num_steps must be an integer, received 1.5"),
-        ({"num_steps": True}, TypeError, "num_steps must be an integer, received True"),
-        ({"step_size": 0.0}, ValueError, "step_size must be one positive number, received 0.0"),
-        ({"step_size": -1}, ValueError, "step_size must be one positive number, received -1"),
-        ({"step_size": [1.0, 2.0]}, ValueError, "step_size must be one positive number"),
-        ({"step_size": float("nan")}, ValueError, "step_size must be finite"),
-        ({"step_size": "big"}, TypeError, "step_size must be an array of real numbers"),
-        ({"shared": True}, ValueError, "same Sampled source, received Exact"),
-        (
-            {"shared": True, "path": Sampled("ad", 2), "curvature": Sampled("ad", 3)},
-            ValueError,
-            "shared=True needs path and curvature to be the same Sampled source",
-        ),
-        (
-            {"shared": True, "path": Mean(Sampled("ad", 2)), "curvature": Mean(Sampled("ad", 2))},
-            ValueError,
-            "same Sampled source, received Mean",
-        ),
-        ({"path": Sampled("ad", 2)}, TypeError, "needs rng, a numpy.random.Generator"),
-        ({"curvature": Sampled("ad", 2)}, TypeError, "needs rng, a numpy.random.Generator"),
-        ({"outer": Sampled("ad", 2)}, TypeError, "needs rng, a numpy.random.Generator"),
-        (
-            {"curvature": Mean(Sampled("ad", 2, baseline=NoisyBaseline()))},
-            TypeError,
-            "noisy baseline needs rng",
-        ),
-        ({"outer": Sampled("ad", 2), "rng": 3}, TypeError, "rng must be a numpy.random.Generator"),
-    ],
-)
-def test_bad_arguments(change, error, message):
-    problem, _, phi = meta_case("maml", (2, 2))
-    with pytest.raises(error, match=message):
-        meta_gradient(problem, phi, **GOOD | change)
-
-
-def test_equal_sources_may_be_shared():
-    """Equal, not only identical."""
-    problem, _, phi = meta_case("maml", (2, 2))
-    pair = {"path": Sampled("ad", 2), "curvature": Sampled("ad", 2, baseline=exact_baseline)}
-    rng = np.random.default_rng(0)
-    assert np.all(np.isfinite(meta_gradient(problem, phi, shared=True, rng=rng, **GOOD, **pair)))
-
-
-@pytest.mark.parametrize(
-    ("step_size", "num_steps", "error"), [(0, 1, ValueError), (1.0, 0, ValueError)]
-)
-def test_adapt_checks_its_arguments(step_size, num_steps, error):
-    problem, _, phi = meta_case("maml", (2, 2))
-    with pytest.raises(error, match="must be"):
-        adapt(problem, phi, step_size=step_size, num_steps=num_steps)
-    with pytest.raises(ValueError, match="phi must have shape"):
-        adapt(problem, phi[:1], step_size=1.0, num_steps=1)

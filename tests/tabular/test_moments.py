@@ -8,12 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabular import TabularMDP, covariance, moments
-from tabular.registry import find_estimator
-from tabular.trajectory_law import TrajectoryLaw
 from tests.strategies import mdps_with_logits
-from tests.tabular.surrogates import COVARIANCE, DERIVATIVE, ESTIMATORS, Law
-from tests.tabular.tiny_cases import BASELINES, KINDS, LAMBDAS, SIZES, Case, make
-from tests.tabular.tolerances import SAME, assert_close
+from tests.tabular.surrogates import DERIVATIVE, ESTIMATORS, Law
+from tests.tabular.tiny_cases import BASELINES, KINDS, LAMBDAS, SIZES, Case, law_of, make
+from tests.tabular.tolerances import ENUMERATED, SAME, assert_close
 
 every_estimator = pytest.mark.parametrize("estimator", ESTIMATORS)
 
@@ -27,53 +25,27 @@ every_case = pytest.mark.parametrize(
 )
 
 
-def scales(case, law):
-    """Sizes of the terms in a gradient, a Hessian product, and their squares.
-
-    |Σ γ^t Â_t ψ_t| <= T² max|δ| and another factor 2T |v| for a Hessian product.
-    """
-    horizon, baseline = case.options["horizon"], case.options["baseline"]
-    delta = np.max(np.abs(law.sample.rewards)) + 2 * np.max(np.abs(baseline))
-    first = max(1.0, delta)
-    second = first * max(1.0, horizon * float(np.max(np.abs(case.v))))
-    return first, second
-
-
 def assert_moments(case, estimator):
     arguments, options = (case.mdp, case.theta, estimator), case.options
     law = Law(case.mdp, case.theta, options["horizon"])
     reference = law.surrogate(estimator, options["gae_lambda"], options["baseline"])
     gradients, hvps, v = reference.gradients(), reference.hvps(case.v), case.v
-    first, second = scales(case, law)
-
-    mean = moments.expected_gradient(*arguments, **options)
-    assert_close(mean, reference.mean(gradients), DERIVATIVE, scale=first, what="E g")
-    mean = moments.expected_hvp(*arguments, v, **options)
-    assert_close(mean, reference.mean(hvps), DERIVATIVE, scale=second, what="E Hv")
-    mean = moments.expected_hessian(*arguments, **options)
     hessians = reference.hessians()
     hessian = reference.mean(hessians)
-    assert_close(mean, hessian, DERIVATIVE, scale=second, what="E H")
-
-    expected = law.covariance(gradients)
-    actual = moments.gradient_covariance(*arguments, **options)
-    assert_close(actual, expected, COVARIANCE, scale=first**2, what="Cov g")
-    trace = np.einsum("iaia", expected)
-    variance = moments.gradient_variance(*arguments, **options)
-    assert_close(variance, trace, COVARIANCE, scale=first**2, what="tr Cov g")
-
-    expected = law.covariance(hvps)
-    actual = moments.hvp_covariance(*arguments, v, **options)
-    assert_close(actual, expected, COVARIANCE, scale=second**2, what="Cov Hv")
-    trace = np.einsum("iaia", expected)
-    variance = moments.hvp_variance(*arguments, v, **options)
-    assert_close(variance, trace, COVARIANCE, scale=second**2, what="tr Cov Hv")
-
-    deviations = hessians - hessian
-    expected = law.probability @ (deviations**2).sum(axis=(1, 2, 3, 4))
-    variance = moments.hessian_variance(*arguments, **options)
-    count = case.theta.size
-    assert_close(variance, expected, COVARIANCE, scale=count * second**2, what="Var H")
+    spread = law.probability @ ((hessians - hessian) ** 2).sum(axis=(1, 2, 3, 4))
+    of_gradient, of_product = law.covariance(gradients), law.covariance(hvps)
+    for moment, extra, expected in (
+        (moments.expected_gradient, (), reference.mean(gradients)),
+        (moments.expected_hvp, (v,), reference.mean(hvps)),
+        (moments.expected_hessian, (), hessian),
+        (moments.gradient_covariance, (), of_gradient),
+        (moments.gradient_variance, (), np.einsum("iaia", of_gradient)),
+        (moments.hvp_covariance, (v,), of_product),
+        (moments.hvp_variance, (v,), np.einsum("iaia", of_product)),
+        (moments.hessian_variance, (), spread),
+    ):
+        actual = moment(*arguments, *extra, **options)
+        assert_close(actual, expected, ENUMERATED, what=moment.__name__)
 
 
 @every_estimator
@@ -99,15 +71,34 @@ def test_longer_trajectories(estimator, gae_lambda, baseline, size):
     seed=st.integers(0, 2**32 - 1),
 )
 def test_any_mdp(estimator, case, horizon, gae_lambda, seed):
-    """Rows near and at certainty, logits to ±700, discounts to 0.999, rewards to 10⁴."""
+    """Rows near and at certainty, logits to ±700, discounts to 0.999, rewards to 1."""
     rng = np.random.default_rng(seed)
     mdp, theta = case
-    options = {
-        "horizon": horizon,
-        "baseline": rng.normal(size=mdp.num_states) * np.abs(mdp.R).max(),
-        "gae_lambda": gae_lambda,
-    }
+    rewards = mdp.R if mdp.successor_reward is None else mdp.successor_reward
+    rewards = rewards / max(1.0, np.abs(rewards).max())
+    mdp = TabularMDP(mdp.P, rewards, mdp.gamma, mdp.initial)
+    baseline = rng.normal(size=mdp.num_states)
+    options = {"horizon": horizon, "baseline": baseline, "gae_lambda": gae_lambda}
     assert_moments(Case(mdp, theta, options, rng.normal(size=theta.shape)), estimator)
+
+
+@every_estimator
+@pytest.mark.parametrize("scale", [1e-3, 1e3])
+def test_moments_are_homogeneous_in_the_rewards(estimator, scale):
+    """Means are linear and covariances quadratic in R and V_b together."""
+    case = make((3, 2, 4), "plain", 0.6, "random")
+    scaled = case.options | {"baseline": scale * case.options["baseline"]}
+    for moment, extra, power in (
+        (moments.expected_gradient, (), 1),
+        (moments.expected_hvp, (case.v,), 1),
+        (moments.gradient_covariance, (), 2),
+        (moments.hvp_covariance, (case.v,), 2),
+        (moments.hvp_variance, (case.v,), 2),
+    ):
+        one = moment(case.mdp, case.theta, estimator, *extra, **case.options)
+        mdp = case.mdp.with_reward(scale * case.mdp.R)
+        other = moment(mdp, case.theta, estimator, *extra, **scaled)
+        assert_close(other / scale**power, one, SAME, what=moment.__name__)
 
 
 @every_estimator
@@ -119,11 +110,11 @@ def test_mean_cross_derivatives_against_every_trajectory(estimator, gae_lambda, 
     reference = law.surrogate(estimator, gae_lambda, case.options["baseline"])
     actual = moments.Expectation(case.mdp, case.theta, estimator, **case.options)
     by_reward = reference.mean_cross_reward(case.v)
-    assert_close(actual.cross_reward(case.v), by_reward, DERIVATIVE, what="φ")
+    assert_close(actual.cross_reward(case.v), by_reward, ENUMERATED, what="φ")
     by_gamma = reference.mean_cross_scalar("gamma")
-    assert_close(actual.cross_gamma(), by_gamma, DERIVATIVE, what="γ")
+    assert_close(actual.cross_gamma(), by_gamma, ENUMERATED, what="γ")
     by_lambda = reference.mean_cross_scalar("gae_lambda")
-    assert_close(actual.cross_lambda(), by_lambda, DERIVATIVE, what="λ")
+    assert_close(actual.cross_lambda(), by_lambda, ENUMERATED, what="λ")
 
 
 @every_estimator
@@ -166,9 +157,9 @@ def test_variances_without_covariances(estimator, kind, size):
     """Traces and variances along one direction skip the tables; sizes beyond enumeration."""
     case = make(size, kind, 0.9, "random")
     arguments = (case.mdp, case.theta, estimator)
-    law = TrajectoryLaw(case.mdp, case.theta, **_used_by(estimator, case.options))
+    law, entry = law_of(case, estimator)
     u = np.random.default_rng(0).normal(size=case.theta.shape)
-    entry, rule = find_estimator(estimator), "ij,ijkl,kl"
+    rule = "ij,ijkl,kl"
 
     whole = moments.gradient_covariance(*arguments, **case.options)
     trace = moments.gradient_variance(*arguments, **case.options)
@@ -181,12 +172,6 @@ def test_variances_without_covariances(estimator, kind, size):
     assert_close(trace, np.einsum("iaia", whole), DERIVATIVE, what="tr Cov Hv")
     along = covariance.hvp_variance_along(law, entry, case.v, u)
     assert_close(along, np.einsum(rule, u, whole, u), DERIVATIVE, what="u Cov Hv u")
-
-
-def _used_by(estimator, options):
-    if estimator == "dice":
-        return options | {"baseline": 0 * options["baseline"], "gae_lambda": 1.0}
-    return options
 
 
 @every_estimator

@@ -63,8 +63,8 @@ def test_noise_that_is_shared_does_not_average_out():
     ("arguments", "error", "message"),
     [
         ({"baseline": np.zeros((2, 2))}, ValueError, r"baseline must have shape \(S,\)"),
-        ({"scale": -1.0}, ValueError, "scale must be one number >= 0"),
-        ({"scale": [1.0, 2.0]}, ValueError, "scale must be one number >= 0"),
+        ({"scale": -1.0}, ValueError, "scale must not be negative, received -1.0"),
+        ({"scale": [1.0, 2.0]}, ValueError, r"scale must be one number, received shape \(2,\)"),
         ({"num_trajectories": 0}, ValueError, "num_trajectories must be at least 1"),
     ],
 )

@@ -1,5 +1,7 @@
 """What `add_reward` adds to rewards R(s,a,s') survives every way of passing an MDP on."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -92,8 +94,10 @@ def test_masked_entries_are_refused():
 
 
 def test_a_fickle_passenger_is_refused():
+    """As a Taxi of gymnasium 1.1 or newer may have one."""
+    taxi = SimpleNamespace(P={}, initial_state_distrib=[1.0], fickle_passenger=True)
     with pytest.raises(ValueError, match="fickle passenger is not in the table"):
-        TabularMDP.from_gymnasium("Taxi", fickle_passenger=True)
+        TabularMDP.from_gymnasium(SimpleNamespace(unwrapped=taxi))
 
 
 def test_shared_quantities_are_read_only_and_results_are_not():

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tabular import TabularMDP, exact
+from tabular.registry import Estimator, find_estimator
+from tabular.trajectory_law import TrajectoryLaw
 from tests.tabular.reference import random_mdp
 
 
@@ -71,3 +73,13 @@ def make(size, kind, gae_lambda, baseline) -> Case:
     }
     options = {"horizon": horizon, "baseline": choices[baseline](), "gae_lambda": gae_lambda}
     return Case(mdp, theta, options, v)
+
+
+def law_of(case: Case, estimator: str) -> tuple[TrajectoryLaw, Estimator]:
+    """The law of a case's trajectories as an estimator sees them, and its registry entry."""
+    kind, options = find_estimator(estimator), case.options
+    baseline, gae_lambda = kind.advantage_inputs(
+        case.mdp.num_states, options["baseline"], options["gae_lambda"]
+    )
+    settings = {"horizon": options["horizon"], "baseline": baseline, "gae_lambda": gae_lambda}
+    return TrajectoryLaw(case.mdp, case.theta, **settings), kind

@@ -1,0 +1,28 @@
+"""Read-only tables: what an MDP is made of can be shared, because no one can write to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+
+def frozen(table: Any) -> NDArray[np.float64]:
+    """Return a read-only copy."""
+    return freeze(np.array(table, dtype=np.float64))
+
+
+def freeze(table: Any) -> Any:
+    """Make an array, or the three arrays of a CSR matrix, read-only in place; return the table.
+
+    A matrix is brought into canonical form first, so that nothing sorts its indices later.
+    """
+    if not sp.issparse(table):
+        table.flags.writeable = False
+        return table
+    table.sum_duplicates()
+    for part in (table.data, table.indices, table.indptr):
+        part.flags.writeable = False
+    return table
