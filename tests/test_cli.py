@@ -315,7 +315,10 @@ def test_an_interrupt_keeps_what_is_finished(tmp_path):
     # A shell that runs the tests in the background has them ignore SIGINT.
     start = "import signal as s; s.signal(s.SIGINT, s.default_int_handler); from gmrl import main"
     process = subprocess.Popen(
-        [sys.executable, "-c", f"{start}; main()", "verify", "tiny.npz", "Taxi", *QUICK, "-T", "300"],
+        [
+            *(sys.executable, "-c", f"{start}; main()"),
+            *("verify", "tiny.npz", "Taxi", *QUICK, "-T", "300"),
+        ],
         cwd=tmp_path,
         env=ENVIRONMENT,
         stdout=subprocess.PIPE,

@@ -20,7 +20,7 @@ def test_files_are_short(path):
 
 #: What stands in one place only, and why; None is nowhere but in tests.
 PLACES: dict[str, str | None] = {
-    # A cache of the module's keeps arrays alive: hang it on the object it belongs to. (Modules stay.)
+    # A module's cache keeps arrays alive: hang it on its object. (Modules stay.)
     r"lru_cache|\bfunctools\.cache\b|import cache\b": "tabular/compiled.py",
     # It would choose a backend and keep figures; make a matplotlib.figure.Figure.
     r"matplotlib\.pyplot": None,
