@@ -136,7 +136,6 @@ def meta_moments(
     return MetaMoments((ends @ z).reshape(phi.shape), table.reshape(*phi.shape, *phi.shape))
 
 
-
 def step_noise(
     law: TrajectoryLaw, kind: Estimator, parameters: Any, M: Array, n: int, *, through: bool
 ) -> Array:

@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 from functools import cache
 
-import matplotlib.pyplot as plt
+import matplotlib.style
 import numpy as np
 import pytest
 
@@ -28,14 +28,13 @@ def report(**changes) -> Report:
 
 @pytest.fixture
 def drawn():
-    """Draw in the house style; close afterwards."""
+    """Draw in the house style."""
 
     def draw_it(report: Report):
-        with plt.style.context(STYLE):
+        with matplotlib.style.context(STYLE):
             return draw(report)
 
-    yield draw_it
-    plt.close("all")
+    return draw_it
 
 
 def curves(axis) -> list:
@@ -132,7 +131,7 @@ def test_dots_of_a_simulation_that_says_nothing_are_hollow(drawn):
 
 def test_dots_at_one_n_stand_side_by_side(drawn):
     figure = drawn(report())
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     for axis in figure.axes:
         places = [mark.get_transform().transform(mark.get_xydata())[0, 0] for mark in dots(axis)]
         assert np.all(np.diff(places) > 1.0)
@@ -147,7 +146,7 @@ def test_tick_labels_are_there_and_do_not_meet(spread, size, drawn):
         for row, k in zip(report().rows[:4], (0.0, 0.3, 0.6, 1.0), strict=True)
     )
     figure = drawn(dataclasses.replace(report(), rows=rows))
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     (axis,) = figure.axes
     for side, across in ((axis.yaxis, "y"), (axis.xaxis, "x")):
         low, high = sorted(side.get_view_interval())
@@ -188,7 +187,7 @@ def test_degenerate_reports_draw_without_warnings(name, drawn):
     nonzero, degenerate = DEGENERATE[name][1], degenerate_report(name)
     figure = drawn(degenerate)
     figure.set_dpi(30)
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     quantities = list(dict.fromkeys(row.quantity for row in degenerate.rows))
     seen = [len(curves(axis)) for axis in figure.axes]
     assert seen == [4 if quantity in nonzero else 0 for quantity in quantities]
@@ -199,4 +198,4 @@ def test_dollar_signs_in_a_name_are_no_mathematics(drawn):
     named = TabularMDP(mdp.P, mdp.R, mdp.gamma, mdp.initial, name=r"from $\nowhere$ to {")
     told = verify(named, Settings(horizon=2, estimators=("ad",)))
     panel = dataclasses.replace(told, rows=told.rows[:1])
-    drawn(panel).canvas.draw()
+    drawn(panel).draw_without_rendering()
