@@ -33,7 +33,7 @@ LANES = 64
 PIVOTS = 6
 #: Sparse LU is taken up to this S, and beyond it where the bandwidth is at most BAND_ROOTS √S (a
 #: grid's) or BAND_ENTRIES times the nonzero entries of a row: the fill is then far below S².
-DIRECT_UP_TO = 512
+DIRECT_UP_TO = 256
 BAND_ROOTS = 2.0
 BAND_ENTRIES = 10.0
 #: GMRES that does not converge gives way to sparse LU up to this S, and to an error beyond it.
