@@ -312,15 +312,18 @@ def test_names_and_folders_with_markup_are_plain_text(tmp_path, run_here):
 def test_an_interrupt_keeps_what_is_finished(tmp_path):
     """The second MDP, Taxi with its 501 states, takes much longer than the signal."""
     write_mdp(tmp_path)
+    # A shell that runs the tests in the background has them ignore SIGINT.
+    start = "import signal as s; s.signal(s.SIGINT, s.default_int_handler); from gmrl import main"
     process = subprocess.Popen(
-        [sys.executable, "-m", "gmrl", "verify", "tiny.npz", "Taxi", *QUICK, "-T", "300"],
+        [
+            *(sys.executable, "-c", f"{start}; main()"),
+            *("verify", "tiny.npz", "Taxi", *QUICK, "-T", "300"),
+        ],
         cwd=tmp_path,
         env=ENVIRONMENT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # A shell that runs the tests in the background has them ignore SIGINT.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         seen = ""

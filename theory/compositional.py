@@ -13,7 +13,7 @@ estimators' expected curvature is not H, and the term is left out), L_i = I + α
 adjoints λ along θ̄. All maps are fixed beforehand and each ξ_i is a martingale difference: E C = 0
 exactly, whatever the maps, so F − C has the mean of F and, to first order, no noise. For K = 1,
 C = α L_0 H_1 ξ_0. Where steps are so long that first order says nothing, F alone scatters less and
-is taken instead.
+is taken instead. The common factor L_0 is applied last.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tabular import exact
+from tabular.moments import Expectation
 from tabular.registry import find_estimator
 from tabular.sources import Sampled
 from tabular.transitions import Array
@@ -35,7 +36,7 @@ TOGETHER = 2_000_000
 
 
 class Paths(NamedTuple):
-    """θ^K, F and C of sampled paths, each (paths, S, A)."""
+    """θ^K, and F and C before their common last factor L_0, of paths; each (paths, S, A)."""
 
     ends: Array
     draws: Array
@@ -49,14 +50,17 @@ def compositional(
     sampled = sampled_paths(path, source, NUM_PATHS, rng)
     if not np.ptp(sampled.ends, axis=0).any():
         return None
-    expected = path.adjoints(path.means(source))[0]
-    shifts = (mean_shift(x, expected) for x in (sampled.draws - sampled.control, sampled.draws))
-    return min(shifts, key=lambda shift: shift[1])
+    means = path.means(source)
+    either = (sampled.draws - sampled.control, sampled.draws)
+    samples = min(either, key=lambda x: x.var(axis=0).sum())
+    return mean_shift(last_factor(path, means[0], samples), path.adjoints(means)[0])
 
 
 def sampled_paths(path: InnerPath, source: Sampled, count: int, rng: np.random.Generator) -> Paths:
     """Sample paths, as many at a time as fit into memory."""
-    a_path = source.horizon * max(source.num_trajectories, path.iterates[0].size)
+    a_path = source.horizon * source.num_trajectories
+    if len(path.iterates) > 2:
+        a_path = max(a_path, source.horizon * path.iterates[0].size)
     together = max(1, TOGETHER // a_path)
     pieces = [
         _sampled_together(path, source, min(together, count - i), rng)
@@ -83,15 +87,22 @@ def _sampled_together(
         moved.append(moved[i] + alpha * (drift + step - mean.gradient))
         curvatures.append(mean)
         theta = theta + alpha * step
-    draws = adjoints(exact.gradient(path.mdp, theta), curvatures, alpha)[0]
+    draws = adjoints(exact.gradient(path.mdp, theta), curvatures[1:], alpha)[0]
 
-    along = path.adjoints(means)
     control = path.evaluations[-1].hvp(moved[-1])
-    for i in reversed(range(len(means))):
+    along = path.adjoints(means) if len(means) > 1 else []
+    for i in reversed(range(1, len(means))):
         control = control + alpha * means[i].vjp(control)
-        if i and find_estimator(source.estimator).cross:
+        if find_estimator(source.estimator).cross:
             control = control + alpha * path.evaluations[i].third(moved[i], along[i + 1])
     return Paths(theta, draws, control)
+
+
+def last_factor(path: InnerPath, mean: Expectation, x: Array) -> Array:
+    """L_0 x for x (paths, S, A), a few at a time."""
+    few = max(4, TOGETHER // (path.source.horizon * path.iterates[0].size * 8))
+    products = [mean.vjp(x[i : i + few]) for i in range(0, len(x), few)]
+    return x + path.step_size * np.concatenate(products)
 
 
 def mean_shift(samples: Array, center: Array) -> tuple[float, float]:

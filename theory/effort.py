@@ -2,17 +2,17 @@
 
 The effective horizon is the first T with γ^T ≤ 1/80: 20 at the paper's γ = 0.8, 437 at 0.99. It is
 shortened where the exact covariances would take too long. Work is counted in multiplications, so
-that T hangs on the MDP and not on the machine: with D = S·A, one time step of tr Cov Ĥv for
-`loaded_dice` or `dice` (`tabular.cross_covariance`) costs about
+that T hangs on the MDP and not on the machine: with D = S·A, tr Cov Ĥv for `loaded_dice` or `dice`
+(`tabular.cross_trace`) costs about
 
-    step = OVERHEAD + 15 D nnz(P_π),
+    trace(T) = T (OVERHEAD + 10 S nnz(P_π)) + 3 T² D
 
-the six S × D tables through the 15 blocks of their recursion. T is the longest, from SHORTEST on,
-at which the two traces of an estimator (of Ĥu and of the meta-gradient) fit in WORK. Spreads that
-need more products are left out where they do not fit:
+and T is the longest, from SHORTEST on, at which the two traces of an estimator (of Ĥu and of the
+meta-gradient) fit in WORK. Spreads that need more are left out where they do not fit:
 
-    ‖Ĥ‖_F of loaded_dice, dice                D traces of T steps
-    Cov of the meta-gradient, K > 1, theirs   1 + (K − 1) D covariances of T steps
+    ‖Ĥ‖_F of loaded_dice, dice                D traces
+    Cov of the meta-gradient, K > 1, theirs   1 + (K − 1) D covariances of T steps, each of
+                                              OVERHEAD + D (15 nnz(P_π) + 10 nnz(P) + 10 D)
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from tabular.mdp import TabularMDP
 from tabular.registry import Estimator
 from theory.settings import MAX_STEPS, Settings
 
-#: Multiplications for one estimator; about ten seconds of one core.
-WORK = 1e10
+#: Multiplications for one estimator; about fifteen seconds of one core.
+WORK = 1.5e10
 #: What a time step costs apart from its multiplications, in multiplications.
-OVERHEAD = 4e5
+OVERHEAD = 5e5
 #: γ^T at the effective horizon is at most the inverse of this.
 BEYOND = 80
 #: T is shortened no further than to this.
@@ -48,8 +48,9 @@ class Horizon:
 
 @dataclass(frozen=True)
 class Effort:
-    """The work of one MDP's covariances at the uniform policy: D, nnz(P) and nnz(P_π)."""
+    """The work of one MDP's covariances at the uniform policy: S, D, nnz(P) and nnz(P_π)."""
 
+    num_states: int
     size: int
     kernel: int
     policy_kernel: int
@@ -59,22 +60,27 @@ class Effort:
         """Count the entries of an MDP."""
         P_pi = mdp.transitions.under(np.full(mdp.R.shape, 1 / mdp.num_actions))
         count = np.count_nonzero(P_pi) if isinstance(P_pi, np.ndarray) else P_pi.nnz
-        return cls(mdp.num_states * mdp.num_actions, mdp.transitions.rows.nnz, int(count))
+        S, size = mdp.num_states, mdp.num_states * mdp.num_actions
+        return cls(S, size, mdp.transitions.rows.nnz, int(count))
 
     @property
-    def trace_step(self) -> float:
-        """One step of a trace of a Loaded-DiCE product."""
-        return OVERHEAD + 15.0 * self.size * self.policy_kernel
+    def _step(self) -> float:
+        return OVERHEAD + 10.0 * self.num_states * self.policy_kernel
 
-    @property
-    def covariance_step(self) -> float:
-        """One step of a covariance: the trace's, and the later tables of every state-action."""
-        return self.trace_step + 10.0 * self.size * (self.kernel + self.size)
+    def trace(self, horizon: int) -> float:
+        """The trace of one Loaded-DiCE product."""
+        return horizon * self._step + 3.0 * horizon**2 * self.size
+
+    def covariance(self, horizon: int) -> float:
+        """The covariance of one Loaded-DiCE product."""
+        tables = 15.0 * self.policy_kernel + 10.0 * (self.kernel + self.size)
+        return horizon * (OVERHEAD + self.size * tables)
 
     @property
     def longest(self) -> int:
         """The longest T, of SHORTEST and more, at which two traces fit."""
-        return max(SHORTEST, int(WORK / (2 * self.trace_step)))
+        half = self._step / (6.0 * self.size)
+        return max(SHORTEST, int(math.sqrt(half**2 + WORK / (6.0 * self.size)) - half))
 
     def fits_hessian(self, horizon: int) -> bool:
         """Whether the mean of the Hessian as a whole is affordable."""
@@ -82,14 +88,14 @@ class Effort:
 
     def fits_hessian_spread(self, kind: Estimator, horizon: int) -> bool:
         """Whether E‖Ĥ − E Ĥ‖_F² is; that of `ad` and `lvc` needs no products."""
-        return not kind.cross or self.size * horizon * self.trace_step <= WORK
+        return not kind.cross or self.size * self.trace(horizon) <= WORK
 
     def fits_meta_spread(self, kind: Estimator, horizon: int, num_steps: int) -> bool:
         """Whether the meta-gradient's is: for K = 1 it is that of one product."""
         if num_steps == 1:
             return True
         products = 1 + (num_steps - 1) * self.size if kind.cross else 1
-        fits = products * horizon * self.covariance_step <= WORK
+        fits = products * self.covariance(horizon) <= WORK
         return fits and self.size**2 <= MAX_ENTRIES
 
 

@@ -20,11 +20,9 @@ from tabular.sources import Mean, Sampled
 from tabular.transitions import Array
 from theory.compositional import compositional
 from theory.inner_path import InnerPath, adjoints
+from theory.mean_hessian import mean_hessian
 from theory.point import CHECK_ESTIMATES, Point
 from theory.report import Law, unit
-
-#: Entries of tables over time that are worked on together, to stay in the cache.
-PIECE = 500_000
 
 
 def estimator_laws(point: Point, name: str, stream: np.random.SeedSequence) -> dict[str, Law]:
@@ -67,7 +65,8 @@ def _hessian_law(
 ) -> Law:
     """The Hessian as a whole; simulated where its exact spread is known."""
     truth, shape = point.hessian, point.mdp.R.shape
-    expected, unbiased = (mean_hessian(mean, shape, point.horizon) for mean in means)
+    expected = mean_hessian(means[0], kind)
+    unbiased = mean_hessian(means[1], find_estimator(path.source.estimator))
     if not point.effort.fits_hessian_spread(kind, point.horizon):
         return Law(truth, expected, unbiased, None, None)
     variance, along = covariance.hessian_variance(path.law, kind), None
@@ -85,15 +84,6 @@ def _hessian_law(
 
     found = point.simulated(path, columns(), variance, along)
     return Law(truth, expected, unbiased, variance, found)
-
-
-def mean_hessian(mean: Expectation, shape: tuple[int, ...], horizon: int) -> Array:
-    """E Ĥ, (S, A, S, A), a few columns at a time."""
-    size = int(np.prod(shape))
-    together = max(1, PIECE // (horizon * size))
-    basis = np.eye(size).reshape(size, *shape)
-    columns = [mean.hvp(basis[i : i + together]) for i in range(0, size, together)]
-    return np.moveaxis(np.concatenate(columns), 0, -1).reshape(*shape, *shape)
 
 
 def _meta_law(

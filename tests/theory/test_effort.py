@@ -53,19 +53,23 @@ def test_the_effective_horizon_is_taken_where_it_is_affordable(mdp, note):
 
 
 def test_a_large_mdp_has_a_shorter_one():
-    """Taxi: D = 3006 and five possible moves a state; two traces of T steps fit."""
-    mdp = TabularMDP.from_gymnasium("Taxi")
+    """Taxi, S = 501 and D = 3006, at γ = 0.999: the longest T of which two traces fit."""
+    mdp = TabularMDP.from_gymnasium("Taxi", gamma=0.999)
     chosen = choose_horizon(mdp, Settings())
     P_pi = mdp.transitions.under(np.full(mdp.R.shape, 1 / 6))
     entries = P_pi.nnz if hasattr(P_pi, "nnz") else np.count_nonzero(P_pi)
-    step = 4e5 + 15 * 3006 * entries
-    assert chosen.steps == int(1e10 / (2 * step))
-    assert 20 < chosen.steps < 437
-    share = f"{100 * 0.99**chosen.steps:.2g} %"
+
+    def work(T: int) -> float:
+        return 2 * (T * (5e5 + 10 * 501 * entries) + 3 * T**2 * 3006)
+
+    assert work(chosen.steps) <= 1.5e10 < work(chosen.steps + 1)
+    assert 437 < chosen.steps < 4380
+    share = f"{100 * 0.999**chosen.steps:.2g} %"
     assert chosen.note == (
-        f"T = {chosen.steps}, γ^T = {share} (shortened to save time; -T 437 for 1.2 %)"
+        f"T = {chosen.steps}, γ^T = {share} (shortened to save time; -T 4380 for 1.2 %)"
     )
     assert choose_horizon(mdp.sparse(), Settings()) == chosen
+    assert choose_horizon(mdp.with_gamma(0.99), Settings()).steps == 437
 
 
 def test_it_is_shortened_no_further_than_to_20(monkeypatch):
