@@ -8,6 +8,11 @@ and score ψ·v,
     C₂    = Σ_t π (f_t A_t + d_t γ P h_{t+1}),
             f = visit(γ Pᵀ(d π (ψ·v))),  h = evaluate(Σ_a π (ψ·v) A)
 
+and as a whole, with the mean future Z_t(s, ·) = Σ_a π A_t ψ + γ P_π Z_{t+1} of the scores,
+
+    E Ĥ   = − c F  [+ Σ_x C(x) ψ ψᵀ]_lvc  [+ Y + Yᵀ]_loaded
+    Y     = Σ_t Σ_x d_t π ψ (γ P Z_{t+1})ᵀ
+
 which are the sampled forms of `tabular.estimators` with their expectations filled in. Facts
 that follow, and are tested: at λ = 1, E g and E Ĥ of `loaded_dice` are the derivatives of J_T with
 terminal table V_b, those of `dice` with V_b = 0, and E Ĥ of `lvc` is the local part of ∇²J_T; with
@@ -112,11 +117,33 @@ class Expectation:
     @property
     def hessian(self) -> Array:
         """E Ĥ, (..., S, A, S, A)."""
-        shape = self.field.policy.shape[-2:]
-        batch = (1,) * (self.field.table.ndim - 2)
-        basis = np.eye(shape[0] * shape[1]).reshape(-1, *batch, *shape)
-        columns = np.moveaxis(self.hvp(basis), 0, -1)
-        return columns.reshape(*columns.shape[:-1], *shape)
+        pi, C = self.field.policy, self.field.table
+        *batch, S, A = C.shape
+        basis = np.eye(S * A).reshape(-1, *(1 for _ in batch), S, A)
+        columns = curvature(pi, C, center(pi, basis), local=self._kind.local)
+        table = np.moveaxis(columns, 0, -1).reshape(*batch, S, A, S, A)
+        if not self._kind.cross:
+            return table
+        cross = np.moveaxis(project(pi, self._pairs()), 0, -1).reshape(table.shape)
+        return table + cross + np.moveaxis(cross, (-4, -3), (-2, -1))
+
+    def _pairs(self) -> Array:
+        """Σ_t d_t π γ P Z_{t+1}, a column (..., S, A) of Z at a time: (S·A, ..., S, A)."""
+        field, chain = self.field, self.field.chain
+        *batch, S, A = field.table.shape
+        gamma, each = np.asarray(field.gamma)[..., None], np.eye(S)
+        own = project(field.pi, field.pi * field.advantage)
+        own = np.broadcast_to(own, (*batch, *own.shape[-3:]))
+        future, pairs = np.zeros((S * A, *batch, S)), np.zeros((S * A, *batch, S, A))
+        for t in reversed(range(own.shape[-3])):
+            block = np.einsum("...sa,sz->sa...z", own[..., t, :, :], each)
+            block = block.reshape(S * A, *batch, S)
+            if chain.horizon is None:
+                future = field.evaluate_gamma(block[..., None, :])[..., 0, :]
+            weight = field.occupancy[..., t, :, None] * field.pi[..., 0, :, :]
+            pairs = pairs + gamma[..., None] * weight * chain.expect(future)
+            future = gamma * chain.step(future) + block
+        return pairs
 
 
 def expected_gradient(

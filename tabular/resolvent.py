@@ -36,6 +36,9 @@ PIVOTS = 6
 DIRECT_UP_TO = 256
 BAND_ROOTS = 2.0
 BAND_ENTRIES = 10.0
+#: A state of so many times the mean number of neighbours is a hub; so many may be left out.
+HUB_DEGREES = 5.0
+MAX_HUBS = 4
 #: GMRES that does not converge gives way to sparse LU up to this S, and to an error beyond it.
 LAST_RESORT_UP_TO = 5000
 #: Relative residual asked of GMRES.
@@ -239,11 +242,19 @@ class SparseResolvent:
 
 
 def _is_banded(P_pi: Any, block: int) -> bool:
-    """Whether blocks of this size have a narrow band after reverse Cuthill–McKee ordering."""
+    """Whether blocks of this size have a narrow band after reverse Cuthill–McKee ordering.
+
+    A few states that many others lead to, such as an absorbing one, are left out: ordered last,
+    they fill no more than their own rows and columns.
+    """
     if block <= DIRECT_UP_TO:
         return True
     pattern = sp.csr_matrix(P_pi)
     pattern = pattern + pattern.T
+    degree = np.diff(pattern.indptr)
+    hub = degree > HUB_DEGREES * degree.mean()
+    if 0 < hub.sum() <= MAX_HUBS * (len(hub) // block):
+        pattern = pattern[~hub][:, ~hub]
     order = reverse_cuthill_mckee(pattern, symmetric_mode=True)
     rank = np.empty_like(order)
     rank[order] = np.arange(order.size)

@@ -20,7 +20,6 @@ from tabular.sources import Mean, Sampled
 from tabular.transitions import Array
 from theory.compositional import compositional
 from theory.inner_path import InnerPath, adjoints
-from theory.mean_hessian import mean_hessian
 from theory.point import CHECK_ESTIMATES, Point
 from theory.report import Law, unit
 
@@ -65,8 +64,7 @@ def _hessian_law(
 ) -> Law:
     """The Hessian as a whole; simulated where its exact spread is known."""
     truth, shape = point.hessian, point.mdp.R.shape
-    expected = mean_hessian(means[0], kind)
-    unbiased = mean_hessian(means[1], find_estimator(path.source.estimator))
+    expected, unbiased = (mean.hessian for mean in means)
     if not point.effort.fits_hessian_spread(kind, point.horizon):
         return Law(truth, expected, unbiased, None, None)
     variance, along = covariance.hessian_variance(path.law, kind), None

@@ -71,6 +71,31 @@ def test_a_field_of_a_batch_is_its_members(kind, horizon, representation):
         assert_close(cross[i], alone.cross_reward(u), SAME, what="φ")
 
 
+@every_estimator
+@pytest.mark.parametrize("representation", REPRESENTATIONS)
+@pytest.mark.parametrize("horizon", HORIZONS)
+@pytest.mark.parametrize("kind", FIELD_BATCHES)
+def test_the_whole_hessian_of_a_batch_is_its_products(kind, horizon, representation, estimator):
+    of_theta, of_lambda, of_gamma, of_baseline, of_reward = FIELD_BATCHES[kind]
+    rng, size = np.random.default_rng(8), (4, 3)
+    mdp = REPRESENTATIONS[representation](random_mdp(rng, size))
+    mean = moments.Expectation(
+        mdp.with_gamma(0.95 * rng.random(of_gamma)).with_reward(
+            rng.normal(size=(*of_reward, *size))
+        ),
+        rng.normal(size=(*of_theta, *size)),
+        estimator,
+        horizon=horizon,
+        baseline=rng.normal(size=(*of_baseline, 4)),
+        gae_lambda=rng.random(of_lambda),
+    )
+    hessian = mean.hessian
+    for x in np.ndindex(size):
+        basis = np.zeros(size)
+        basis[x] = 1.0
+        assert_close(hessian[..., *x], mean.hvp(basis), SAME, what=f"column {x}")
+
+
 @pytest.mark.parametrize("horizon", HORIZONS)
 @pytest.mark.parametrize("gae_lambda", LAMBDAS)
 def test_a_field_of_a_batch_of_mdps_is_its_members(horizon, gae_lambda):

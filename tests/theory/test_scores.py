@@ -119,8 +119,8 @@ class Scaled(NamedTuple):
         return 1.05 * self.right.gradient
 
     @property
-    def field(self):
-        return self.right.field
+    def hessian(self):
+        return 1.05 * self.right.hessian
 
     def vjp(self, u):
         return 1.05 * self.right.vjp(u)
