@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 from functools import cache
 
-import matplotlib.pyplot as plt
+import matplotlib.style
 import numpy as np
 import pytest
 
@@ -28,14 +28,13 @@ def report(**changes) -> Report:
 
 @pytest.fixture
 def drawn():
-    """Draw in the house style; close afterwards."""
+    """Draw in the house style."""
 
     def draw_it(report: Report):
-        with plt.style.context(STYLE):
+        with matplotlib.style.context(STYLE):
             return draw(report)
 
-    yield draw_it
-    plt.close("all")
+    return draw_it
 
 
 def curves(axis) -> list:

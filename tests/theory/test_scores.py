@@ -1,6 +1,5 @@
 """Simulation against the exact numbers: scores are standard normal, and a wrong law is noticed."""
 
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +21,7 @@ CHECKED = ("gradient", "hessian·u", "meta-gradient")
 SPREAD = (*CHECKED, "hessian")
 
 
-@cache
+@pytest.fixture(scope="module")
 def many_reports() -> list[Report]:
     return seeded(SETTINGS, dense_random(3, 3), SEEDS)
 
@@ -42,17 +41,17 @@ def assert_standard(z: Any) -> None:
 
 
 @pytest.mark.parametrize("quantity", CHECKED)
-def test_z_is_standard_normal(quantity):
-    z = z_scores(many_reports(), quantity)
+def test_z_is_standard_normal(quantity, many_reports):
+    z = z_scores(many_reports, quantity)
     assert z.shape == (SEEDS, len(NAMES))
     assert_standard(z)
     assert np.abs(z).max() < 5.0
     assert len(np.unique(z)) == z.size
 
 
-def test_z_of_the_whole_hessian_is_standard_normal():
+def test_z_of_the_whole_hessian_is_standard_normal(many_reports):
     """Exact for AD and LVC; studentised, where enough estimates count, for the others."""
-    z = z_scores(many_reports(), "hessian")
+    z = z_scores(many_reports, "hessian")
     assert_standard(z[:, :2].astype(float))
     studentised = np.array([x for x in z[:, 2:].ravel() if x is not None])
     assert len(studentised) > 0.9 * z[:, 2:].size
@@ -60,7 +59,7 @@ def test_z_of_the_whole_hessian_is_standard_normal():
 
 
 @pytest.mark.parametrize("quantity", CHECKED)
-def test_a_halved_variance_would_be_flagged(quantity, monkeypatch):
+def test_a_halved_variance_would_be_flagged(quantity, monkeypatch, many_reports):
     for name in ("gradient_variance_along", "hvp_variance_along"):
         right = getattr(theory.laws.covariance, name)
         monkeypatch.setattr(
@@ -69,16 +68,16 @@ def test_a_halved_variance_would_be_flagged(quantity, monkeypatch):
             lambda *arguments, right=right: 0.5 * right(*arguments),
         )
     wrong = z_scores([verify(dense_random(3, 3), SETTINGS)], quantity)
-    right = z_scores(many_reports(), quantity)
+    right = z_scores(many_reports, quantity)
     np.testing.assert_allclose(wrong[0], np.sqrt(2) * right[0], rtol=1e-12, atol=0)
     with pytest.raises(AssertionError, match="of z² is"):
         assert_standard(np.sqrt(2) * right)
 
 
 @pytest.mark.parametrize("quantity", SPREAD)
-def test_the_score_of_the_sd_is_about_standard_normal(quantity):
+def test_the_score_of_the_sd_is_about_standard_normal(quantity, many_reports):
     """Studentised and of heavy-tailed squares: a mean within 0.5, a mean square within 2 of 1."""
-    z = z_scores(many_reports(), quantity, "z_sd")
+    z = z_scores(many_reports, quantity, "z_sd")
     assert z.shape == (SEEDS, len(NAMES))
     assert abs(z.mean()) < 0.5
     assert 0.5 < np.mean(z**2) < 2.0
@@ -86,7 +85,7 @@ def test_the_score_of_the_sd_is_about_standard_normal(quantity):
 
 
 @pytest.mark.parametrize("factor", [0.5, 2.0])
-def test_a_variance_wrong_by_a_factor_of_two_has_a_large_score(factor, monkeypatch):
+def test_a_variance_wrong_by_a_factor_of_two_has_a_large_score(factor, monkeypatch, many_reports):
     """z is off by ln 2 over the relative standard error of a mean of 128 squares."""
     for name in ("gradient_variance", "hvp_variance", "hessian_variance"):
         right = getattr(theory.laws.covariance, name)
@@ -95,7 +94,7 @@ def test_a_variance_wrong_by_a_factor_of_two_has_a_large_score(factor, monkeypat
             name,
             lambda *arguments, right=right: factor * right(*arguments),
         )
-    rows, right = rows_of(verify(dense_random(3, 3), SETTINGS)), rows_of(many_reports()[0])
+    rows, right = rows_of(verify(dense_random(3, 3), SETTINGS)), rows_of(many_reports[0])
     for key, row in rows.items():
         assert row.z_mean == right[key].z_mean
         off = row.z_sd - right[key].z_sd
@@ -139,10 +138,10 @@ def test_a_wrong_exact_mean_would_be_flagged(monkeypatch):
 
 
 @pytest.mark.parametrize("check_steps", [theory.point.CHECK_STEPS, 6])
-def test_sampled_errors_scatter_as_the_row_says(check_steps, monkeypatch):
+def test_sampled_errors_scatter_as_the_row_says(check_steps, monkeypatch, many_reports):
     """The mean square of ‖estimate − truth‖ is ‖bias‖² + variance / check_trajectories."""
     if check_steps == theory.point.CHECK_STEPS:
-        reports, N, count = many_reports(), 5, 5
+        reports, N, count = many_reports, 5, 5
     else:
         monkeypatch.setattr(theory.point, "CHECK_STEPS", check_steps)
         reports, N, count = seeded(SETTINGS, dense_random(3, 3), 20), 5, 2
