@@ -117,7 +117,8 @@ def verify(
             say(VerificationTable(report))
             say(f"written: {stem}.json, .svg, .png\n")
         wall = time.perf_counter() - started
-        say(f"seed {seed}, {len(reports)} MDPs in {wall:.1f} s; again: {command_line()}")
+        noun = "MDP" if len(reports) == 1 else "MDPs"
+        say(f"seed {seed}, {len(reports)} {noun} in {wall:.1f} s; again: {command_line()}")
     if as_json:
         sys.stdout.write(to_json([report.as_dict() for report in reports]))
     disagreeing = [
@@ -125,7 +126,8 @@ def verify(
         for report in reports
         for row in report.rows
         for name, z, limit in (
-            ("mean", row.z_mean, DISAGREE),
+            # Of a simulation whose spread says nothing (a rare reward), the mean says as little.
+            ("mean", None if row.z_sd is None else row.z_mean, DISAGREE),
             ("sd", row.z_sd, DISAGREE_SD),
         )
         if z is not None and abs(z) > limit

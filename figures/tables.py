@@ -67,9 +67,13 @@ def _caption(report: Report) -> str:
         "itself, where that is zero). Of the meta-gradient, bias and sd are those of the curvature "
         "alone: θ moves by expected estimates and the outer gradient is exact; compositional "
         "(± its noise) is what steps sampled from N trajectories add to the bias. "
-        f"z: {CHECK_ESTIMATES} simulated estimates against the exact mean and sd; – where they say "
-        "nothing. The rest is exact."
+        f"z: {CHECK_ESTIMATES} simulated estimates of {_trajectories(report.check_trajectories)} "
+        "against the exact mean and sd; – where they say nothing. The rest is exact."
     )
+
+
+def _trajectories(count: int) -> str:
+    return "1 trajectory" if count == 1 else f"{count} trajectories"
 
 
 def _wide(report: Report) -> Table:

@@ -2,7 +2,8 @@
 
 For an estimate of N independent trajectories, RMSE(N)² = ‖bias‖² + v/N exactly, with the bias and
 the single-trajectory variance v of `tabular.moments`: a falling line that ends on a floor. Where
-two lines cross, the less biased estimator starts to win. Dots are simulations at one N.
+two lines cross, the less biased estimator starts to win. Dots are simulations at one N. A K > 1
+meta-gradient, a product of K estimates, has no such v: its exact error is a short level line at N.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ TITLES = {
     "meta-gradient": "Meta-gradient, K = {num_steps}",
 }
 NUM_TRAJECTORIES = np.geomspace(1, 1e5, 101)
+#: The stretch of N, relative to an estimate's own, over which a single exact error is drawn.
+SHORT = np.array([0.5, 2.0])
 #: Biases this many times below every line are off the scale.
 FAR_BELOW = 30.0
 #: Points by which the dots of estimators are moved apart.
@@ -51,8 +54,9 @@ def draw(report: Report) -> Any:
         f"{report.mdp}: {report.num_states} states, {report.num_actions} actions, "
         f"γ = {report.gamma:g}, α = {report.step_size:.3g}, V_b {report.settings['baseline']}\n"
         f"{report.horizon_note}\n"
-        f"lines: exact; dots: {CHECK_ESTIMATES} simulated estimates (hollow: where rare events "
-        "decide); ticks at the right: bias",
+        f"lines: exact; dots: {CHECK_ESTIMATES} simulated estimates, side by side at "
+        f"N = {report.check_trajectories} (hollow: too few rewards met to judge); "
+        "ticks at the right: bias",
         fontsize=10,
         parse_math=False,
     )
@@ -98,10 +102,13 @@ def _curve(axis: Any, row: Row, report: Report, place: float) -> list[float]:
 
     look, shown = ESTIMATOR_LOOKS[row.estimator], []
     if row.sd is not None:
-        variance = row.sd**2 * report.settings["num_trajectories"]
-        error = np.sqrt(row.bias**2 + variance / NUM_TRAJECTORIES) / row.truth
+        n = report.settings["num_trajectories"]
+        # For K > 1 the variance is no multiple of 1/N: it is drawn about its own N only.
+        at = n * SHORT if _is_short(row, report) else NUM_TRAJECTORIES
+        variance = row.sd**2 * n / (np.full_like(at, n) if _is_short(row, report) else at)
+        error = np.sqrt(row.bias**2 + variance) / row.truth
         dashes = look.dash or (1, 0)
-        axis.plot(NUM_TRAJECTORIES, error, color=look.color, label=look.label, dashes=dashes)
+        axis.plot(at, error, color=look.color, label=look.label, dashes=dashes)
         shown += [error.min(), error.max()]
     if row.sampled_rmse is not None:
         rare = row.sd is not None and row.sd > 0 and row.z_sd is None
@@ -118,6 +125,10 @@ def _curve(axis: Any, row: Row, report: Report, place: float) -> list[float]:
             transform=axis.transData + apart,
         )
     return shown
+
+
+def _is_short(row: Row, report: Report) -> bool:
+    return row.quantity == "meta-gradient" and report.settings["num_steps"] > 1
 
 
 def _ticks(axis: Any, exponents: Array, multiples: tuple[int, ...]) -> None:

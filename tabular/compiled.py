@@ -18,6 +18,7 @@ def kernels(module: str) -> Any:
     if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
         return None
     try:
-        return import_module(f"tabular.{module}")
-    except ImportError:  # numba is missing, or not made for this version of NumPy
+        import_module("numba")
+    except ImportError:  # it is missing, or not made for this version of NumPy
         return None
+    return import_module(f"tabular.{module}")

@@ -39,7 +39,7 @@ def evaluation_of(
 
 def _common_batch(mdp: TabularMDP, theta: Array) -> tuple[int, ...] | None:
     """The batch of policies; None where they share MDPs crosswise, or rewards outnumber them."""
-    if theta.ndim == mdp.R.ndim == 2 and isinstance(mdp.gamma, float):
+    if theta.ndim == mdp.R.ndim == 2 and isinstance(mdp.gamma, float) and not mdp.batch_shape:
         return ()
     batch = np.broadcast_shapes(theta.shape[:-2], np.shape(mdp.gamma), mdp.batch_shape)
     outnumbered = np.broadcast_shapes(batch, mdp.R.shape[:-2]) != batch

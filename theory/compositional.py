@@ -46,7 +46,7 @@ class Paths(NamedTuple):
 def compositional(
     path: InnerPath, source: Sampled, rng: np.random.Generator
 ) -> tuple[float, float] | None:
-    """Return the norm of the shift and its standard error; None if no path saw any reward."""
+    """Return the norm of the shift and the size of its noise; None if all paths are the same."""
     sampled = sampled_paths(path, source, NUM_PATHS, rng)
     if not np.ptp(sampled.ends, axis=0).any():
         return None
@@ -106,7 +106,7 @@ def last_factor(path: InnerPath, mean: Expectation, x: Array) -> Array:
 
 
 def mean_shift(samples: Array, center: Array) -> tuple[float, float]:
-    """‖E samples − center‖ and its standard error, with the noise's own norm taken out."""
+    """‖E samples − center‖ without the noise's own norm, and that norm, √(tr Cov/paths)."""
     shift = samples.mean(axis=0) - center
     noise = samples.var(axis=0, ddof=1).sum() / len(samples)
     squared = float((shift**2).sum())

@@ -100,7 +100,8 @@ def _meta_law(
     known = steps == 1 or point.check_trajectories == source.num_trajectories
     checked = (variance, along) if known else (None, None)
     found = point.simulated(path, [(samples, expected, truth)], *checked)
-    return Law(truth, expected, path.adjoints(path.unbiased)[0], variance, found)
+    unbiased = path.adjoints(path.unbiased)[0]
+    return Law(truth, expected, unbiased, variance, found, one_over_n=steps == 1)
 
 
 def _meta_variance(

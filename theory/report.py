@@ -81,7 +81,8 @@ class Law:
     """One estimator's law for one quantity: arrays in the shape of the quantity.
 
     `unbiased` is the mean of an unbiased estimator of the truncated objective; `variance` is of one
-    trajectory; `compositional` is a norm and its standard error.
+    trajectory, or N times that of an estimate where it is no multiple of 1/N (not `one_over_n`);
+    `compositional` is a norm and the size of its noise.
     """
 
     truth: Array
@@ -90,6 +91,7 @@ class Law:
     variance: float | None
     simulation: Simulation | None
     compositional: tuple[float, float] | None = None
+    one_over_n: bool = True
 
 
 def make_row(
@@ -139,7 +141,7 @@ def crossover(name: str, laws: dict[str, Law], rounding: float) -> tuple[str | N
     squared = {n: norm(law.mean - law.truth) ** 2 for n, law in laws.items()}
     floor = rounding**2
     better = {n: b for n, b in squared.items() if b < (1 - SAME_BIAS) * squared[name] - floor}
-    if not better:
+    if not better or not laws[name].one_over_n:
         return None, None
     mine = laws[name].variance
     variances = {n: laws[n].variance for n in better}

@@ -89,7 +89,8 @@ def test_beaten_by_and_from(case):
         mine, my_variance = bias[row.estimator], variance[row.estimator]
         less = [name for name in NAMES if bias[name] < (1 - 1e-6) * mine]
         starts = {name: crossing(mine, my_variance, bias[name], variance[name]) for name in less}
-        if not starts:
+        # For K > 1 the variance is no multiple of 1/N, and says nothing about another N.
+        if not starts or (row.quantity == "meta-gradient" and report.settings["num_steps"] > 1):
             assert (row.beaten_by, row.beaten_from) == (None, None)
             continue
         seen += 1
