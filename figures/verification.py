@@ -75,6 +75,7 @@ def _panel(axis: Any, rows: list[Row], report: Report) -> None:
     shown = [1.0]
     for place, row in enumerate(rows):
         shown += _curve(axis, row, report, place - (len(rows) - 1) / 2)
+    shown = [height for height in shown if height > 0]
     unknown = [ESTIMATOR_LOOKS[row.estimator].label for row in rows if row.sd is None]
     if unknown:
         note = f"not computed: sd of {', '.join(unknown)}"

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 
 def frozen(table: Any) -> NDArray[np.float64]:
-    """Return a read-only copy."""
-    return freeze(np.array(table, dtype=np.float64))
+    """Return a read-only copy, C-contiguous as the compiled loops need it."""
+    return freeze(np.array(table, dtype=np.float64, order="C"))
 
 
 def freeze(table: Any) -> Any:

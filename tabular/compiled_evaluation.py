@@ -84,7 +84,7 @@ class CompiledEvaluation(Evaluation):
     @cached_property
     def pi(self) -> Array:
         """π, (..., 1, S, A)."""
-        return self._shaped(self._solution.pi)[..., None, :, :]
+        return shared(self._shaped(self._solution.pi)[..., None, :, :])
 
     @cached_property
     def discounted(self) -> Discounted:

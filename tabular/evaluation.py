@@ -66,7 +66,7 @@ class Evaluation:
         if self.gamma.ndim:
             batch = np.broadcast_shapes(policy.shape[:-2], self.gamma.shape)
             policy = np.broadcast_to(policy, (*batch, *policy.shape[-2:]))
-        return policy[..., None, :, :]
+        return shared(policy[..., None, :, :])
 
     @cached_property
     def chain(self) -> Chain:

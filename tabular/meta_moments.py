@@ -88,6 +88,14 @@ def meta_moments(
     """
     if type(problem) not in PARAMETERS:
         raise TypeError(f"problem must be a Maml, Lirpg or Mgrl, received {problem!r}")
+    for name, source, kinds in (
+        ("path", path, (Exact, Mean)),
+        ("curvature", curvature, (Exact, Sampled)),
+        ("outer", outer, (Exact, Sampled)),
+    ):
+        if not isinstance(source, kinds):
+            allowed = " or ".join(f"{kind.__name__}(...)" for kind in kinds)
+            raise TypeError(f"{name} must be {allowed}, received {source!r}")
     phi = problem.check(phi)
     alpha = positive_number(step_size, "step_size")
     theta, steps = problem.start(phi), []

@@ -84,7 +84,8 @@ class Trajectories(NamedTuple):
             if table.dtype.kind not in "iu":
                 raise ValueError(f"{name} must be integers, received dtype {table.dtype}")
             # Unsigned, a negative number is a huge one: one pass finds both.
-            if table.view(f"u{table.itemsize}").max() >= bound:
+            unsigned = np.dtype(f"u{table.itemsize}").newbyteorder(table.dtype.byteorder)
+            if table.view(unsigned).max() >= bound:
                 raise ValueError(
                     f"{name} must lie in 0..{bound - 1} for this MDP, received {table.min()} to "
                     f"{table.max()}; give the MDP that the trajectories were drawn from"

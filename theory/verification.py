@@ -40,7 +40,7 @@ from theory.settings import Settings
 
 #: α ‖∇²J(θ⁰)‖ where no step size is given.
 RELATIVE_STEP = 0.5
-#: Norms below this share of max|Q|/(1 − γ) are rounding errors of a zero.
+#: Norms below this share of the largest |Q| or reward over 1 − γ are rounding errors of a zero.
 ROUNDING = 1e-14
 #: Values |Q| beyond this or below its inverse are refused.
 EXTREME = 1e50
@@ -72,7 +72,9 @@ def verify(
     mdp = _lean(mdp)
     theta = np.zeros((mdp.num_states, mdp.num_actions))
     here = exact.evaluate(mdp, theta)
-    rounding = ROUNDING * float(np.abs(here.Q).max()) / (1 - float(mdp.gamma))
+    # Rewards R(s,a,s') may cancel on average: their own size says what a rounding error is.
+    largest = max(float(np.abs(x).max()) for x in (here.Q, successor_rewards(mdp)))
+    rounding = ROUNDING * largest / (1 - float(mdp.gamma))
     curvature = spectral_norm(here, rounding)
     step_size = settings.step_size or (RELATIVE_STEP / curvature if curvature > 0 else 1.0)
     if step_size > EXTREME**2:

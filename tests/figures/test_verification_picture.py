@@ -199,3 +199,10 @@ def test_dollar_signs_in_a_name_are_no_mathematics(drawn):
     told = verify(named, Settings(horizon=2, estimators=("ad",)))
     panel = dataclasses.replace(told, rows=told.rows[:1])
     drawn(panel).draw_without_rendering()
+
+
+def test_errors_of_zero_are_left_out_of_a_logarithmic_axis(drawn):
+    """A tiny step makes meta-gradients without any error in float64."""
+    figure = drawn(report(step_size=1e-100))
+    figure.draw_without_rendering()
+    assert all(axis.get_ylim()[0] > 0 for axis in figure.axes)

@@ -103,17 +103,6 @@ def test_batches_have_the_shapes_and_numbers_of_numpy(kind, num_states):
         assert_close(table, reference[name], SAME, what=name)
 
 
-def test_mdps_that_share_rewards_and_policy():
-    rng = np.random.default_rng(0)
-    mdps = [random_mdp(rng, (4, 2)) for _ in range(3)]
-    theta, R = rng.normal(size=(2, 4, 2))
-    together = exact.evaluate(TabularMDP.stack(mdps).with_gamma(0.9).with_reward(R), theta)
-    for i, mdp in enumerate(mdps):
-        alone = exact.evaluate(mdp.with_gamma(0.9).with_reward(R), theta)
-        assert_close(together.gradient[i], alone.gradient, SAME)
-        assert_close(together.hessian[i], alone.hessian, SAME)
-
-
 @needs_numba
 @pytest.mark.parametrize("count", [1, 63, 64, 65, 130])
 def test_every_filling_of_the_lanes(count):
@@ -172,7 +161,7 @@ def test_one_policy_repeated_without_copies():
 def test_results_of_the_loops_cannot_be_overwritten():
     case = make_case((5, 3), None)
     evaluation = exact.evaluate(case.mdp, case.theta)
-    for name in ("V", "Q", "advantage", "occupancy", "gradient"):
+    for name in ("pi", "V", "Q", "advantage", "occupancy", "gradient"):
         with pytest.raises(ValueError, match="read-only"):
             getattr(evaluation, name)[...] = 0.0
 

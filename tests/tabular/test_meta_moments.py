@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tabular import covariance, moments, reward_covariance
+from tabular import TabularMDP, covariance, moments, reward_covariance
 from tabular.baselines import NoisyBaseline
 from tabular.meta_moments import meta_moments, sandwich, trajectory_law
 from tabular.metagradient import EXACT, meta_gradient
@@ -275,6 +275,16 @@ def test_other_problems_have_no_closed_form():
     case = tiny_case("maml", (2, 2))
     with pytest.raises(TypeError, match="problem must be a Maml, Lirpg or Mgrl, received"):
         meta_moments(case.problem.mdp, case.phi, step_size=1.0, num_steps=1)
+
+
+@pytest.mark.parametrize(
+    ("which", "source"),
+    [("path", None), ("path", Sampled("lvc", 4, 3)), ("curvature", "lvc"), ("outer", Exact)],
+)
+def test_a_source_of_the_wrong_kind_is_refused(which, source):
+    problem = Maml(TabularMDP.random(3, 2, rng=np.random.default_rng(0)))
+    with pytest.raises(TypeError, match=f"{which} must be Exact"):
+        meta_moments(problem, np.zeros((3, 2)), step_size=1.0, num_steps=1, **{which: source})
 
 
 def test_a_batch_of_starting_points_is_refused():

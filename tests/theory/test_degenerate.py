@@ -66,3 +66,14 @@ def test_a_saturating_step_leaves_no_rounding_errors_that_look_like_a_disagreeme
     rows = rows_of(verify(dense_random(), Settings(("lvc",), 2, 2, step_size=1e6)))
     row = rows["meta-gradient", "lvc"]
     assert (row.truth, row.z_mean, row.z_sd) == (0.0, None, None)
+
+
+def test_rewards_that_cancel_on_average_are_zeros():
+    """Every R(s,a) is a rounding error of rewards of size one."""
+    rng = np.random.default_rng(0)
+    P = rng.dirichlet(np.ones(5), size=(5, 3))
+    R = rng.normal(size=(5, 3, 5))
+    R -= (P * R).sum(axis=-1, keepdims=True)
+    report = verify(TabularMDP(P, R, 0.9, np.eye(5)[0]), Settings(horizon=3, num_trajectories=4))
+    assert {row.truth for row in report.rows} == {0.0}
+    assert report.step_size == 1.0
