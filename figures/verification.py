@@ -103,10 +103,11 @@ def _curve(axis: Any, row: Row, report: Report, place: float) -> list[float]:
 
     look, shown = ESTIMATOR_LOOKS[row.estimator], []
     if row.sd is not None:
-        n = report.settings["num_trajectories"]
-        # For K > 1 the variance is no multiple of 1/N: it is drawn about its own N only.
-        at = n * SHORT if _is_short(row, report) else NUM_TRAJECTORIES
-        variance = row.sd**2 * n / (np.full_like(at, n) if _is_short(row, report) else at)
+        n, at = report.settings["num_trajectories"], NUM_TRAJECTORIES
+        variance = row.sd**2 * n / at
+        if row.quantity == "meta-gradient" and report.settings["num_steps"] > 1:
+            # No multiple of 1/N: drawn about its own N only.
+            at, variance = n * SHORT, np.full(SHORT.shape, row.sd**2)
         error = np.sqrt(row.bias**2 + variance) / row.truth
         dashes = look.dash or (1, 0)
         axis.plot(at, error, color=look.color, label=look.label, dashes=dashes)
@@ -126,10 +127,6 @@ def _curve(axis: Any, row: Row, report: Report, place: float) -> list[float]:
             transform=axis.transData + apart,
         )
     return shown
-
-
-def _is_short(row: Row, report: Report) -> bool:
-    return row.quantity == "meta-gradient" and report.settings["num_steps"] > 1
 
 
 def _ticks(axis: Any, exponents: Array, multiples: tuple[int, ...]) -> None:
