@@ -1,0 +1,86 @@
+"""A statement of the theory as numbers: two sides, the slack between them, and a verdict.
+
+Every check of `theory.statements` returns a `BoundCheck`. An inequality lhs <= rhs holds if lhs
+exceeds rhs by no more than rounding and, where lhs is a sample's average, a stated number of
+standard errors. An equality is the inequality ‖left − right‖ <= 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from theory.constants import Scope
+
+#: How a left-hand side was obtained.
+Obtained = Literal["enumeration", "exact moments", "exact", "sampling"]
+#: Standard errors by which a sampled left-hand side may exceed its bound.
+STANDARD_ERRORS = 5.0
+
+
+@dataclass(frozen=True)
+class BoundCheck:
+    """One inequality lhs <= rhs of the theory, evaluated.
+
+    Attributes
+    ----------
+    name : str
+        The statement, such as "Lemma 4.4".
+    lhs, rhs : float
+        Its two sides.
+    terms : dict of str to float
+        What rhs is the sum of, by name; for the variance, of what it is made.
+    obtained : str
+        How lhs was obtained.
+    standard_error : float or None
+        Of a sampled lhs.
+    scope : str
+        Where the constants in rhs hold (`theory.constants`).
+    rounding : float
+        What floating-point arithmetic may add to lhs.
+    setting : dict
+        What was checked: K, N, α, the estimator, the case.
+    """
+
+    name: str
+    lhs: float
+    rhs: float
+    terms: dict[str, float] = field(default_factory=dict)
+    obtained: Obtained = "enumeration"
+    standard_error: float | None = None
+    scope: Scope = "every θ"
+    rounding: float = 0.0
+    setting: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def certified(self) -> bool:
+        """Whether the constants are proved or complete; if not, they are empirical."""
+        return self.scope != "sampled θ"
+
+    @property
+    def slack(self) -> float:
+        """rhs − lhs."""
+        return self.rhs - self.lhs
+
+    @property
+    def allowance(self) -> float:
+        """What rounding and sampling may add to lhs."""
+        return self.rounding + STANDARD_ERRORS * (self.standard_error or 0.0)
+
+    @property
+    def ratio(self) -> float:
+        """lhs/rhs, one where the bound is attained; zero for an equality that holds."""
+        if self.rhs > 0:
+            return self.lhs / self.rhs
+        return 0.0 if self.holds else float("inf")
+
+    @property
+    def holds(self) -> bool:
+        """Whether lhs <= rhs, up to `allowance`; False for a NaN."""
+        return self.lhs <= self.rhs + self.allowance
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, slack, ratio (None if infinite) and verdict included."""
+        ratio = self.ratio if self.ratio < float("inf") else None
+        more = {"slack": self.slack, "ratio": ratio, "holds": self.holds}
+        return asdict(self) | more | {"certified": self.certified}
