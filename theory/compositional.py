@@ -22,7 +22,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tabular import exact
 from tabular.moments import Expectation
 from tabular.registry import find_estimator
 from tabular.sources import Sampled
@@ -87,7 +86,7 @@ def _sampled_together(
         moved.append(moved[i] + alpha * (drift + step - mean.gradient))
         curvatures.append(mean)
         theta = theta + alpha * step
-    draws = adjoints(exact.gradient(path.mdp, theta), curvatures[1:], alpha)[0]
+    draws = adjoints(path.evaluate(theta).gradient, curvatures[1:], alpha)[0]
 
     control = path.evaluations[-1].hvp(moved[-1])
     along = path.adjoints(means) if len(means) > 1 else []

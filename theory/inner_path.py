@@ -14,8 +14,8 @@ from functools import cached_property
 
 import numpy as np
 
-from tabular import exact
 from tabular.estimators import Estimate
+from tabular.evaluation import Evaluation
 from tabular.mdp import TabularMDP
 from tabular.meta_moments import trajectory_law
 from tabular.moments import Expectation
@@ -31,6 +31,13 @@ from theory.rare import meets_enough
 class InnerPath:
     """K steps of size α from θ = 0, by the expectation of an unbiased source.
 
+    Parameters
+    ----------
+    source : Sampled
+        An estimator whose gradient has the mean that the steps take.
+    problem : Maml, optional
+        The objective of the exact outer gradient; the infinite-horizon J if not given.
+
     Attributes
     ----------
     iterates : list of (S, A)
@@ -39,9 +46,16 @@ class InnerPath:
         The source's expectation at θ̄^0, ..., θ̄^{K−1}.
     """
 
-    def __init__(self, mdp: TabularMDP, source: Sampled, step_size: float, num_steps: int) -> None:
+    def __init__(
+        self,
+        mdp: TabularMDP,
+        source: Sampled,
+        step_size: float,
+        num_steps: int,
+        problem: Maml | None = None,
+    ) -> None:
         self.mdp, self.source, self.step_size = mdp, source, step_size
-        self.problem = Maml(mdp)
+        self.problem = Maml(mdp) if problem is None else problem
         self.iterates = [np.zeros((mdp.num_states, mdp.num_actions))]
         self.unbiased: list[Expectation] = []
         for _ in range(num_steps):
@@ -73,9 +87,14 @@ class InnerPath:
         return meets_enough(self.mdp, baseline, self.law.state_distribution, num_trajectories)
 
     @cached_property
-    def evaluations(self) -> list[exact.Evaluation]:
+    def evaluations(self) -> list[Evaluation]:
         """The exact quantities at θ̄^0, ..., θ̄^K."""
-        return [exact.evaluate(self.mdp, theta) for theta in self.iterates]
+        return [self.evaluate(theta) for theta in self.iterates]
+
+    def evaluate(self, theta: Array) -> Evaluation:
+        """Return the exact quantities of the objective at θ (..., S, A)."""
+        found: Evaluation = self.problem.outer(theta, theta).exact()
+        return found
 
     def adjoints(self, curvatures: Sequence[Differential]) -> list[Array]:
         """λ_0, ..., λ_K, (..., S, A) each."""
