@@ -7,6 +7,7 @@ standard errors. An equality is the inequality ‖left − right‖ <= 0.
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -80,7 +81,12 @@ class BoundCheck:
         return self.lhs <= self.rhs + self.allowance
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON, slack, ratio (None if infinite) and verdict included."""
-        ratio = self.ratio if self.ratio < float("inf") else None
-        more = {"slack": self.slack, "ratio": ratio, "holds": self.holds}
-        return asdict(self) | more | {"certified": self.certified}
+        """Plain values for JSON, with slack, ratio and verdict; None for what is infinite."""
+        more = {"slack": self.slack, "ratio": self.ratio, "holds": self.holds}
+        told = asdict(self) | more | {"certified": self.certified}
+        told["terms"] = {name: _finite(term) for name, term in self.terms.items()}
+        return {name: _finite(value) for name, value in told.items()}
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

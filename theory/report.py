@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tabular.transitions import Array
+from theory.bounds import BoundCheck
 from theory.simulation import Simulation
 
 #: Squared biases this close are the same.
@@ -48,6 +49,7 @@ class Report:
     """Everything `gmrl verify` shows for one MDP.
 
     `horizon` is the T that was used, given in `settings` or chosen; `horizon_note` says which.
+    `bounds` are the theory's statements, and `bounds_note` says what they were checked with.
     """
 
     mdp: str
@@ -64,11 +66,12 @@ class Report:
     gradient_norm: float
     hessian_norm: float
     rows: tuple[Row, ...]
-    bounds: tuple[Any, ...] = ()
+    bounds: tuple[BoundCheck, ...] = ()
+    bounds_note: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return asdict(self)
+        return asdict(self) | {"bounds": [check.as_dict() for check in self.bounds]}
 
     def digest(self) -> str:
         """Eight hexadecimal digits that differ when the MDP or a setting does."""

@@ -1,0 +1,124 @@
+"""The table of `gmrl verify` for the theory's statements: both sides, their ratio and a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rich import box
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from theory.bounds import STANDARD_ERRORS, BoundCheck
+from theory.report import Report
+
+#: Columns in which every layout fits.
+UNBOUNDED = 10_000
+#: How a left-hand side was obtained, in few letters.
+SHORT = {
+    "enumeration": "all paths",
+    "exact moments": "moments",
+    "exact": "exact",
+    "sampling": "sampled",
+}
+
+
+@dataclass(frozen=True)
+class BoundsTable:
+    """One line a statement and estimator; bounds with other constants stand side by side."""
+
+    report: Report
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the title, the table or its blocks, and the caption."""
+        groups = _groups(self.report.bounds)
+        wide = _wide(groups)
+        width = Measurement.get(console, options.update(max_width=UNBOUNDED), wide).maximum
+        yield Text(f"{self.report.mdp}: the theory's statements", style="bold", overflow="fold")
+        if width <= options.max_width:
+            yield wide
+        else:
+            yield _narrow(groups)
+            width = options.max_width
+        yield from Text(_caption(self.report), style="dim", overflow="fold").wrap(console, width)
+
+
+def _groups(bounds: Iterable[BoundCheck]) -> list[list[BoundCheck]]:
+    """Checks of one statement in one setting, with other constants."""
+    groups: dict[tuple[str, str], list[BoundCheck]] = {}
+    for check in bounds:
+        groups.setdefault((check.name, repr(sorted(check.setting.items()))), []).append(check)
+    return list(groups.values())
+
+
+def _wide(groups: list[list[BoundCheck]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+    for head in ("statement", "of", "lhs", "from"):
+        table.add_column(head, justify="right" if head == "lhs" else "left", no_wrap=True)
+    for head in ("rhs, proved", "lhs/rhs", "rhs, met", "lhs/rhs"):
+        table.add_column(head, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for checks in groups:
+        table.add_row(*_cells(checks))
+    return table
+
+
+def _cells(checks: list[BoundCheck]) -> list[str]:
+    proved = next((check for check in checks if check.scope == "every θ"), None)
+    met = next((check for check in checks if check.scope != "every θ"), None)
+    one = checks[0]
+    return [
+        one.name,
+        str(one.setting.get("of", "")),
+        _number(one.lhs) if one.standard_error is None else _sampled(one),
+        SHORT[one.obtained],
+        *_side(proved),
+        *_side(met),
+        verdict(checks),
+    ]
+
+
+def _narrow(groups: list[list[BoundCheck]]) -> Table:
+    """Statement, ratio and verdict only."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+    table.add_column("statement", overflow="fold")
+    table.add_column("lhs/rhs", justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for checks in groups:
+        name = f"{checks[0].name} {checks[0].setting.get('of', '')}".strip()
+        ratios = " | ".join(_side(check)[1] for check in checks)
+        table.add_row(name, ratios, verdict(checks))
+    return table
+
+
+def verdict(checks: list[BoundCheck]) -> str:
+    """FAILS where a proved bound does; empirical constants that are too small refute nothing."""
+    if not all(check.holds for check in checks if check.certified):
+        return "FAILS"
+    return "holds" if all(check.holds for check in checks) else "holds, met too small"
+
+
+def _side(check: BoundCheck | None) -> tuple[str, str]:
+    if check is None:
+        return "", ""
+    ratio = check.ratio
+    return _number(check.rhs), f"{ratio:.2g}" if check.rhs > 0 else "–"
+
+
+def _sampled(check: BoundCheck) -> str:
+    return f"{_number(check.lhs)} ± {check.standard_error:.1g}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}"
+
+
+def _caption(report: Report) -> str:
+    return (
+        "lhs <= rhs with explicit constants. rhs, proved: constants that hold for every θ of a "
+        "softmax MDP of this size; rhs, met: the largest values along this run, which is no proof. "
+        f"{report.bounds_note} ± is one standard error; a sampled lhs may exceed its bound by "
+        f"{STANDARD_ERRORS:g} of them. An equality has rhs = 0 and holds up to rounding."
+    )
