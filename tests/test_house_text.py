@@ -9,7 +9,7 @@ from tests.house_files import FILES, OUTSIDE_TESTS, ROOT, SOURCES, by_file, name
 
 MOST_LINES = 300
 #: Still to be cut.
-LONG = {"tests/tabular/surrogates.py", "tests/test_cli.py"}
+LONG = {"tests/tabular/surrogates.py"}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name)

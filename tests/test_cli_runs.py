@@ -1,0 +1,196 @@
+"""Runs of `gmrl verify`: files that stay, exit codes, strict JSON."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import gmrl
+import theory.laws
+from tabular import files, zoo
+from tests.command_line import ENVIRONMENT, QUICK, contents, gmrl_run, strict, write_mdp
+
+
+def test_no_arguments_show_the_help(tmp_path, run_here):
+    alone, asked = gmrl_run(tmp_path), run_here("--help")
+    assert (alone.returncode, alone.stderr) == (0, "")
+    assert (asked.returncode, asked.stderr) == (0, "")
+    # The first line names the program: gmrl here, gmrl.py or python -m gmrl there.
+    assert alone.stdout.splitlines()[1:] == asked.stdout.splitlines()[1:]
+    assert "Usage: " in alone.stdout
+    for command in ("verify", "bench"):
+        assert command in alone.stdout
+    verify = run_here("verify", "--help")
+    for option in ("--out", "--json", "-N", "-T", "-K", "--step-size", "--estimators", "--seed"):
+        assert option in verify.stdout
+    assert contents(tmp_path) == {}
+
+
+def test_the_same_command_twice_then_another(tmp_path, run_here):
+    """What is printed; JSON alone on standard output; the same bytes; earlier files stay."""
+    command = ("verify", write_mdp(tmp_path), *QUICK, "--seed", "7")
+    tables = gmrl_run(tmp_path, *command, PYTHONHASHSEED="1")
+    assert tables.returncode == 0, tables.stderr
+    assert re.search(
+        r"^seed 7, 1 MDPs? in \d+\.\d s; again: gmrl verify tiny", tables.stdout, re.MULTILINE
+    )
+    written = re.findall(r"^written: (\S+)\.json, \.svg, \.png$", tables.stdout, re.MULTILINE)
+    (stem,) = written
+    assert Path(stem).parent == Path("out/verify")
+    before = contents(tmp_path)
+    assert set(before) == {"tiny.npz", *(f"{stem}{suffix}" for suffix in (".json", ".svg", ".png"))}
+    assert "tiny: 2 states, 2 actions" in tables.stdout
+    assert "…" not in tables.stdout
+    assert tables.stderr.splitlines() == ["[1/2] tiny: ad", "[2/2] tiny: lvc"]
+
+    as_json = gmrl_run(tmp_path, *command, "--json", PYTHONHASHSEED="2")
+    assert as_json.returncode == 0, as_json.stderr
+    assert as_json.stderr == tables.stderr
+    (report,) = strict(as_json.stdout)
+    assert strict((tmp_path / f"{stem}.json").read_text(encoding="utf-8")) == report
+    assert (report["mdp"], report["settings"]["seed"], len(report["rows"])) == ("tiny", 7, 8)
+    assert contents(tmp_path) == before
+
+    assert run_here(*command, "-N", "5").returncode == 0
+    after = contents(tmp_path)
+    assert after.items() >= before.items()
+    assert len(after) == len(before) + 3
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_several_mdps(tmp_path, run_here):
+    write_mdp(tmp_path)
+    files.save(zoo.chain(3, gamma=0.5), tmp_path / "chain.npz")
+    both = ("tiny.npz", "chain.npz", *QUICK, "--out", "here")
+    done = run_here("verify", *both, "--json")
+    assert done.returncode == 0, done.stderr
+    assert [report["mdp"] for report in strict(done.stdout)] == ["tiny", "chain 3"]
+    assert done.stderr.splitlines()[-1] == "[4/4] chain 3: lvc"
+    assert {name.rpartition("-")[0] for name in contents(tmp_path / "here")} == {"tiny", "chain-3"}
+    done = run_here("verify", *both)
+    assert len(re.findall(r"^written: here/\S+\.json", done.stdout, re.MULTILINE)) == 2
+    assert "seed 0, 2 MDPs in " in done.stdout
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_names_and_folders_with_markup_are_plain_text(tmp_path, run_here):
+    file_name = write_mdp(tmp_path, name="[/b] :smile: $x_$ {0}")
+    done = run_here("verify", file_name, *QUICK, "--out", "a[b]")
+    assert done.returncode == 0, done.stderr
+    assert "[/b] :smile: $x_$ {0}: 2 states" in done.stdout
+    assert "[1/2] [/b] :smile: $x_$ {0}: ad" in done.stderr
+    assert "written: a[b]/b-smile-x-0-" in done.stdout
+    assert len(list((tmp_path / "a[b]").iterdir())) == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
+def test_an_interrupt_keeps_what_is_finished(tmp_path):
+    """The second MDP, Taxi with its 501 states, takes much longer than the signal."""
+    write_mdp(tmp_path)
+    # A shell that runs the tests in the background has them ignore SIGINT.
+    start = "import signal as s; s.signal(s.SIGINT, s.default_int_handler); from gmrl import main"
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-c", f"{start}; main()"),
+            *("verify", "tiny.npz", "Taxi", *QUICK, "-T", "300"),
+        ],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        seen = ""
+        while "[3/4] Taxi-v" not in seen:
+            assert process.stderr is not None
+            line = process.stderr.readline()
+            assert line, f"ended early after {seen}"
+            seen += line
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        out, rest = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 130
+    assert "Traceback" not in rest
+    assert rest.strip().splitlines()[-1].startswith("gmrl: interrupted; what was finished is in")
+    assert "written: " in out
+    names = sorted(path.name for path in (tmp_path / "out" / "verify").iterdir())
+    assert [name.rpartition(".")[2] for name in names] == ["json", "png", "svg"]
+    assert all(name.startswith("tiny-") for name in names)
+    (report,) = (tmp_path / "out" / "verify").glob("*.json")
+    assert strict(report.read_text(encoding="utf-8"))["mdp"] == "tiny"
+
+
+# In this process.
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_disagreement_ends_in_code_1(monkeypatch, tmp_path, run_here):
+    """Variances that are 10⁸ times too small make every z large; the files are written first."""
+    right = theory.laws.covariance.gradient_variance_along
+    monkeypatch.setattr(
+        theory.laws.covariance,
+        "gradient_variance_along",
+        lambda law, u: 1e-8 * right(law, u),
+    )
+    done = run_here("verify", write_mdp(tmp_path), *QUICK)
+    assert done.returncode == 1
+    number = r"-?\d+\.\d"
+    assert re.fullmatch(
+        "gmrl: simulation and exact moments disagree: "
+        f"tiny, gradient, ad: z of the mean = {number}; "
+        f"tiny, gradient, lvc: z of the mean = {number}",
+        done.stderr.splitlines()[-1],
+    )
+    assert "written: " in done.stdout
+    assert len(contents(tmp_path)) == 2
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_wrong_spread_ends_in_code_1(monkeypatch, tmp_path, run_here):
+    """A variance four times too large; 32 trajectories of 20 steps meet every transition."""
+    right = theory.laws.covariance.gradient_variance
+    monkeypatch.setattr(theory.laws.covariance, "gradient_variance", lambda law: 4 * right(law))
+    done = run_here("verify", "random", "--estimators", "lvc", "--json")
+    assert done.returncode == 1
+    assert re.search(r"disagree: random 20x5, gradient, lvc: z of the sd = -\d", done.stderr)
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_each_mdp_gets_its_own_horizon(tmp_path, run_here):
+    """γ = 0.9 in the file; T is the first with γ^T ≤ 1/80, and said to be so."""
+    files.save(zoo.chain(3, gamma=0.5), tmp_path / "chain.npz")
+    both = ("tiny.npz", "chain.npz", "-N", "4", "--estimators", "ad")
+    write_mdp(tmp_path)
+    reports = strict(run_here("verify", *both, "--json").stdout)
+    assert [report["horizon"] for report in reports] == [42, 7]
+    assert [report["settings"]["horizon"] for report in reports] == [None, None]
+    assert reports[1]["horizon_note"] == "T = 7, γ^T = 0.78 %"
+    given = strict(run_here("verify", *both, "-T", "3", "--json").stdout)
+    assert [report["horizon"] for report in given] == [3, 3]
+    assert "T = 42, γ^T = 1.2 %: what lies beyond T" in run_here("verify", *both).stdout
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.usefixtures("no_pictures")
+def test_a_terminal_shows_every_number(columns, monkeypatch, tmp_path, capsys):
+    """Rich takes FORCE_COLOR for a terminal and its width from COLUMNS."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(sys, "argv", ["gmrl", "verify", write_mdp(tmp_path), *QUICK])
+    gmrl.main()
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().out)
+    body = [line for line in text.splitlines() if not re.match("seed|written", line)]
+    assert max(map(len, body)) <= columns
+    assert "…" not in text
+    blocks = len([line for line in body if line and set(line.strip()) == {"─"}])
+    assert blocks == (4 if columns == 80 else 1)
