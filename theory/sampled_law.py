@@ -1,0 +1,131 @@
+"""What Lemma 4.4 and Theorem 4.5 bound, of one estimator on an MDP of any size, by sampling.
+
+The objective is J_T with a fixed terminal table V_b, of which the estimators' gradients with that
+V_b are unbiased (Assumption 4.2), and MAML's meta-gradient is estimated at θ⁰ = φ. Along M sampled
+paths of N trajectories a step,
+
+    e_K = E‖θ̂^K − θ^K‖,    s_K² = E‖θ̂^K − θ^K‖²,
+
+the mean of the estimate from independent samples is that of F of `theory.compositional`, whose
+control variate leaves little noise, and its variance, and both with shared samples, are those of M
+full estimates. For K = 1, s_K is exact: s_1² = α² tr Cov(ĝ)/N.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from tabular import covariance
+from tabular.metagradient import EXACT, meta_gradient
+from tabular.sources import Sampled, Source
+from tabular.transitions import Array
+from theory.bounds import Obtained
+from theory.compositional import Paths, last_factor, sampled_paths
+from theory.inner_path import InnerPath
+
+#: Sampled paths, and full estimates.
+NUM_PATHS = 64
+NUM_ESTIMATES = 256
+
+
+class Measured(NamedTuple):
+    """A number, the standard error of its estimate (None if exact), and how it was obtained."""
+
+    value: float
+    standard_error: float | None
+    obtained: Obtained
+
+
+@dataclass(frozen=True, eq=False)
+class SampledLaw:
+    """One estimator along one inner path whose `problem` is J_T with the source's fixed V_b."""
+
+    path: InnerPath
+    source: Sampled
+    stream: np.random.SeedSequence
+
+    @cached_property
+    def _streams(self) -> list[np.random.SeedSequence]:
+        return self.stream.spawn(3)
+
+    @cached_property
+    def paths(self) -> Paths:
+        """Sampled paths: θ̂^K, and F and its control variate without their last factor."""
+        rng = np.random.default_rng(self._streams[0])
+        return sampled_paths(self.path, self.source, NUM_PATHS, rng)
+
+    @cached_property
+    def truth(self) -> Array:
+        """The exact meta-gradient of J_T."""
+        return self.path.adjoints(self.path.evaluations[:-1])[0]
+
+    @property
+    def first_moment(self) -> Measured:
+        """e_K."""
+        return _mean(self._distances)
+
+    @property
+    def second_moment(self) -> Measured:
+        """s_K."""
+        if len(self.path.iterates) == 2:
+            single = covariance.gradient_variance(self.path.law) / self.source.num_trajectories
+            return Measured(self.path.step_size * float(np.sqrt(single)), None, "exact moments")
+        return _root(_mean(self._distances**2))
+
+    @cached_property
+    def _distances(self) -> Array:
+        off = self.paths.ends - self.path.iterates[-1]
+        return np.asarray(np.sqrt((off**2).sum(axis=(-2, -1))))
+
+    def bias(self, *, shared: bool) -> Measured:
+        """‖E Ĝ^K − ∇J^K‖, with separate samples for the curvature or with the path's."""
+        if shared:
+            return _distance(self._estimates(shared=True, outer=EXACT), self.truth)
+        first = self.path.means(self.source)[0]
+        kept = self.paths.draws - self.paths.control
+        return _distance(last_factor(self.path, first, kept), self.truth)
+
+    def variance(self, *, shared: bool) -> Measured:
+        """E‖Ĝ^K − E Ĝ^K‖², the outer gradient sampled too."""
+        found = self._estimates(shared=shared, outer=self.source)
+        squares = ((found - found.mean(axis=0)) ** 2).sum(axis=(-2, -1))
+        value, error, obtained = _mean(squares * len(found) / (len(found) - 1))
+        return Measured(value, error, obtained)
+
+    def _estimates(self, *, shared: bool, outer: Source) -> Array:
+        """Full estimates, (M, S, A)."""
+        start = self.path.iterates[0]
+        return meta_gradient(
+            self.path.problem,
+            np.broadcast_to(start, (NUM_ESTIMATES, *start.shape)),
+            step_size=self.path.step_size,
+            num_steps=len(self.path.iterates) - 1,
+            path=self.source,
+            curvature=self.source,
+            outer=outer,
+            shared=shared,
+            rng=np.random.default_rng(self._streams[2 if shared else 1]),
+        )
+
+
+def _mean(samples: Array) -> Measured:
+    error = samples.std(ddof=1) / np.sqrt(len(samples))
+    return Measured(float(samples.mean()), float(error), "sampling")
+
+
+def _root(square: Measured) -> Measured:
+    """The root of an estimated square, its error to first order."""
+    value, error, obtained = square
+    root = float(np.sqrt(value))
+    return Measured(root, None if error is None or root == 0 else error / (2 * root), obtained)
+
+
+def _distance(samples: Array, center: Array) -> Measured:
+    """‖E x − center‖ of samples (M, S, A); its error is at most √(tr Cov x / M)."""
+    noise = samples.var(axis=0, ddof=1).sum() / len(samples)
+    off = samples.mean(axis=0) - center
+    return Measured(float(np.linalg.norm(off)), float(np.sqrt(noise)), "sampling")
