@@ -6,8 +6,9 @@ Player 1 has logits φ (S, A₁), player 2 logits θ (S, A₂), and they draw th
     Θ(s, a₁, a₂) = φ(s, a₁) + θ(s, a₂),
 
 so that the game is, for each player, an MDP over joint actions with that player's rewards,
-J^k(φ, θ) = J(Θ), and since Θ is linear in φ and θ every derivative of J^k, exact or estimated, is one
-of J summed over the actions of the other player. A joint action (a₁, a₂) has the number a₁ A₂ + a₂.
+J^k(φ, θ) = J(Θ), and since Θ is linear in φ and θ every derivative of J^k, exact or estimated, is
+one of J summed over the actions of the other player. The joint action (a₁, a₂) has the number
+a₁ A₂ + a₂.
 Source: [Foerster2018b] for the games; the reduction is derived here.
 """
 
