@@ -131,6 +131,25 @@ def test_small_steps_of_the_other_player_climb_its_value():
     assert np.all(np.diff(values) > 0)
 
 
+def both_learn(curvature: Any) -> Any:
+    """Average rewards of two learners that take 300 steps in the prisoner's dilemma."""
+    game = iterated_prisoners_dilemma()
+    mirror = game.swapped()
+    phi, theta = 0.5 * np.random.default_rng(0).normal(size=(2, 5, 2))
+    options = {"step_size": 1.0, "num_steps": 1, "curvature": curvature}
+    for _ in range(300):
+        first = meta_gradient(Lola(game, theta), phi, **options)
+        second = meta_gradient(Lola(mirror, phi), theta, **options)
+        phi, theta = phi + 0.3 * first, theta + 0.3 * second
+    return (1 - game.gamma) * np.array(game.values(phi, theta))
+
+
+def test_opponent_shaping_brings_cooperation_and_ad_does_not():
+    """[Foerster2018b]: mutual defection gives −2 each, mutual cooperation −1."""
+    assert np.all(both_learn(Exact()) > -1.2)
+    assert np.all(both_learn(Mean(Sampled("ad", 1, 1))) < -1.99)
+
+
 # Sampled sources.
 
 
