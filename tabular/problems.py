@@ -89,13 +89,8 @@ class Maml:
     terminal_value: Any = None
 
     def __post_init__(self) -> None:
-        if self.horizon is not None:
-            _checks.positive_integer(self.horizon, "horizon")
-        if self.terminal_value is not None:
-            if self.horizon is None:
-                raise ValueError("terminal_value needs a horizon; the infinite horizon has no end")
-            end = _checks.table(self.terminal_value, "terminal_value", (self.mdp.num_states,))
-            object.__setattr__(self, "terminal_value", end)
+        end = _end(self.mdp, self.horizon, self.terminal_value)
+        object.__setattr__(self, "terminal_value", end)
 
     def check(self, phi: Any) -> Array:
         """φ is a table of logits (..., S, A)."""
@@ -124,13 +119,20 @@ class Maml:
 
 @dataclass(frozen=True, eq=False)
 class Lirpg:
-    """φ = intrinsic reward (S, A): K steps on rewards R + φ from θ⁰, then the value under R."""
+    """φ = intrinsic reward (S, A): K steps on rewards R + φ from θ⁰, then the value under R.
+
+    `horizon` and `terminal_value` choose the exact objectives J_T instead of the infinite ones.
+    """
 
     mdp: TabularMDP
     theta0: Any
+    horizon: int | None = None
+    terminal_value: Any = None
 
     def __post_init__(self) -> None:
         _logits(self.mdp, self.theta0)
+        end = _end(self.mdp, self.horizon, self.terminal_value)
+        object.__setattr__(self, "terminal_value", end)
 
     def check(self, phi: Any) -> Array:
         """φ is a reward table (..., S, A)."""
@@ -142,11 +144,11 @@ class Lirpg:
 
     def inner(self, phi: Array, theta: Array) -> Update:
         """∇J for rewards R + φ."""
-        return _objective(self.mdp.add_reward(phi), theta)
+        return _objective(self.mdp.add_reward(phi), theta, self.horizon, self.terminal_value)
 
     def outer(self, phi: Array, theta: Array) -> Update:
         """∇J for rewards R."""
-        return _objective(self.mdp, theta)
+        return _objective(self.mdp, theta, self.horizon, self.terminal_value)
 
     def cross(self, differential: Differential, u: Array) -> Array:
         """∂_φ⟨g, u⟩."""
@@ -219,6 +221,17 @@ class Mgrl:
 
     def start_vjp(self, u: Array) -> None:
         """θ⁰ is fixed."""
+
+
+def _end(mdp: TabularMDP, horizon: int | None, terminal_value: Any) -> Array | None:
+    """Check T and the terminal table, which only a finite horizon has."""
+    if horizon is not None:
+        _checks.positive_integer(horizon, "horizon")
+    if terminal_value is None:
+        return None
+    if horizon is None:
+        raise ValueError("terminal_value needs a horizon; the infinite horizon has no end")
+    return _checks.table(terminal_value, "terminal_value", (mdp.num_states,))
 
 
 def _logits(mdp: TabularMDP, theta: Any) -> Array:

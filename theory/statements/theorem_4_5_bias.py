@@ -17,8 +17,15 @@ statement fails for shared ones. s_i bounds E‖θ̂^i − θ^i‖ (Lemma 4.4, s
 
 from __future__ import annotations
 
+import numpy as np
+
+from theory.bounds import BoundCheck
 from theory.constants import Lipschitz, Noise
+from theory.finite.case import FiniteCase
 from theory.recursions import growth
+
+#: Rounding of the left-hand side, as a share of its terms.
+ROUNDING = 1e-12
 
 
 def bound(
@@ -60,3 +67,37 @@ def bound(
     if shared:
         terms["(iv) coupling"] = mu1 * last.d * last.s + m1 * last.kappa
     return terms
+
+
+def check(
+    case: FiniteCase, *, lipschitz: Lipschitz | None = None, noise: Noise | None = None
+) -> BoundCheck:
+    """Check the bias on a finite case.
+
+    Parameters
+    ----------
+    case : FiniteCase
+        Its `setting` says whether the samples are shared, so which case a user is in.
+    lipschitz, noise : Lipschitz, Noise, optional
+        Constants; those of the realisable points if not given.
+    """
+    c = lipschitz or case.lipschitz
+    terms = bound(
+        c,
+        case.quieten(noise or case.noise),
+        step_size=case.step_size,
+        num_steps=case.num_steps,
+        num_trajectories=case.num_trajectories,
+        shared=case.shared,
+    )
+    size = float(np.linalg.norm(case.law.mean) + np.linalg.norm(case.truth))
+    lhs = float(np.linalg.norm(case.law.mean - case.truth))
+    return BoundCheck(
+        "Theorem 4.5, bias",
+        lhs,
+        sum(terms.values()),
+        terms,
+        scope=c.scope,
+        rounding=ROUNDING * size,
+        setting=case.setting,
+    )

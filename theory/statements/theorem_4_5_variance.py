@@ -19,8 +19,13 @@ from __future__ import annotations
 
 from math import sqrt
 
+from theory.bounds import BoundCheck
 from theory.constants import Lipschitz, Noise
+from theory.finite.case import FiniteCase
 from theory.recursions import growth
+
+#: Rounding of the left-hand side, as a share of its terms.
+ROUNDING = 1e-12
 
 
 def bound(
@@ -73,3 +78,37 @@ def bound(
         v = B**2 * v + r * noise.sigma_H**2 * squared
         size = B * size
     return {"estimation": (sqrt(w) + lipschitz.zeta0 * sqrt(v)) ** 2, "path": off**2}
+
+
+def check(
+    case: FiniteCase, *, lipschitz: Lipschitz | None = None, noise: Noise | None = None
+) -> BoundCheck:
+    """Check the variance on a finite case.
+
+    Parameters
+    ----------
+    case : FiniteCase
+        Its `setting` says whether the samples are shared, so which case a user is in.
+    lipschitz, noise : Lipschitz, Noise, optional
+        Constants; those of the realisable points if not given.
+    """
+    c = lipschitz or case.lipschitz
+    terms = bound(
+        c,
+        case.quieten(noise or case.noise),
+        step_size=case.step_size,
+        num_steps=case.num_steps,
+        num_trajectories=case.num_trajectories,
+        shared=case.shared,
+    )
+    lhs = case.law.variance
+    size = float(case.law.mean @ case.law.mean) + lhs
+    return BoundCheck(
+        "Theorem 4.5, variance",
+        lhs,
+        sum(terms.values()),
+        terms,
+        scope=c.scope,
+        rounding=ROUNDING * size,
+        setting=case.setting,
+    )
