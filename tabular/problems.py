@@ -76,13 +76,7 @@ class Maml:
     terminal_value: Any = None
 
     def __post_init__(self) -> None:
-        if self.horizon is not None:
-            _checks.positive_integer(self.horizon, "horizon")
-        if self.terminal_value is not None:
-            if self.horizon is None:
-                raise ValueError("terminal_value needs a horizon; the infinite horizon has no end")
-            end = _checks.table(self.terminal_value, "terminal_value", (self.mdp.num_states,))
-            object.__setattr__(self, "terminal_value", end)
+        object.__setattr__(self, "terminal_value", _end(self))
 
     def check(self, phi: Any) -> Array:
         """φ is a table of logits (..., S, A)."""
@@ -108,13 +102,19 @@ class Maml:
 
 @dataclass(frozen=True, eq=False)
 class Lirpg:
-    """φ = intrinsic reward (S, A): K steps on rewards R + φ from θ⁰, then the value under R."""
+    """φ = intrinsic reward (S, A): K steps on rewards R + φ from θ⁰, then the value under R.
+
+    `horizon` and `terminal_value` choose the objectives J_T instead of the infinite ones.
+    """
 
     mdp: TabularMDP
     theta0: Any
+    horizon: int | None = None
+    terminal_value: Any = None
 
     def __post_init__(self) -> None:
         _logits(self.mdp, self.theta0)
+        object.__setattr__(self, "terminal_value", _end(self))
 
     def check(self, phi: Any) -> Array:
         """φ is a reward table (..., S, A)."""
@@ -126,11 +126,11 @@ class Lirpg:
 
     def inner(self, phi: Array, theta: Array) -> Update:
         """∇J for rewards R + φ."""
-        return _objective(self.mdp.add_reward(phi), theta)
+        return _objective(self.mdp.add_reward(phi), theta, self.horizon, self.terminal_value)
 
     def outer(self, phi: Array, theta: Array) -> Update:
         """∇J for rewards R."""
-        return _objective(self.mdp, theta)
+        return _objective(self.mdp, theta, self.horizon, self.terminal_value)
 
     def cross(self, differential: Differential, u: Array) -> Array:
         """∂_φ⟨g, u⟩."""
@@ -197,6 +197,17 @@ class Mgrl:
 
     def start_vjp(self, u: Array) -> None:
         """θ⁰ is fixed."""
+
+
+def _end(problem: Maml | Lirpg) -> Array | None:
+    """The terminal table of a problem after checking it and the horizon."""
+    if problem.horizon is not None:
+        _checks.positive_integer(problem.horizon, "horizon")
+    if problem.terminal_value is None:
+        return None
+    if problem.horizon is None:
+        raise ValueError("terminal_value needs a horizon; the infinite horizon has no end")
+    return _checks.table(problem.terminal_value, "terminal_value", (problem.mdp.num_states,))
 
 
 def _logits(mdp: TabularMDP, theta: Any) -> Array:
