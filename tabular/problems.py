@@ -5,8 +5,14 @@
     Mgrl   φ = (γ, λ)              inner update with generalised advantages of a fixed critic
                                    at (γ, λ), outer objective J at the MDP's own γ
 
-Each says how θ⁰ depends on φ, what the inner update at (φ, θ) is, and how its derivative with
-respect to φ pairs with a vector (Finn et al. 2017; Zheng et al. 2018; Xu et al. 2018).
+and, each in a file of its own,
+
+    Lola   φ = own policy          inner objective the other player's, outer one's own
+    Lpg    φ = network weights     inner update produced by the network, outer objective J
+
+Each says how θ⁰ depends on φ, what the inner update at (φ, θ) is, how its derivative with
+respect to φ pairs with a vector, and how the outer objective depends on φ at a fixed θ (Finn et
+al. 2017; Zheng et al. 2018; Xu et al. 2018).
 The K steps themselves are `tabular.metagradient`'s.
 """
 
@@ -46,6 +52,13 @@ class Problem(Protocol):
 
     def cross(self, differential: Differential, u: Array) -> Array | None:
         """∂_φ⟨g, u⟩, in the shape of φ, or None where g does not depend on φ."""
+        ...
+
+    def direct(self, differential: Differential) -> Array | None:
+        """q = ∂_φ J_Out at a fixed θ, from the differential of `outer`, in the shape of φ.
+
+        None where J_Out depends on φ only through θ.
+        """
         ...
 
     def start_vjp(self, u: Array) -> Array | None:
@@ -95,6 +108,9 @@ class Maml:
     def cross(self, differential: Differential, u: Array) -> None:
         """∇J does not depend on φ but through θ."""
 
+    def direct(self, differential: Differential) -> None:
+        """J does not depend on φ but through θ."""
+
     def start_vjp(self, u: Array) -> Array:
         """The identity."""
         return u
@@ -135,6 +151,9 @@ class Lirpg:
     def cross(self, differential: Differential, u: Array) -> Array:
         """∂_φ⟨g, u⟩."""
         return differential.cross_reward(u)
+
+    def direct(self, differential: Differential) -> None:
+        """The outer objective does not contain φ."""
 
     def start_vjp(self, u: Array) -> None:
         """θ⁰ is fixed."""
@@ -194,6 +213,9 @@ class Mgrl:
         by_gamma = (differential.cross_gamma() * u).sum(axis=(-2, -1))
         by_lambda = (differential.cross_lambda() * u).sum(axis=(-2, -1))
         return np.stack([by_gamma, by_lambda], axis=-1)
+
+    def direct(self, differential: Differential) -> None:
+        """The outer objective does not contain φ."""
 
     def start_vjp(self, u: Array) -> None:
         """θ⁰ is fixed."""
