@@ -89,8 +89,7 @@ class Maml:
     terminal_value: Any = None
 
     def __post_init__(self) -> None:
-        end = _end(self.mdp, self.horizon, self.terminal_value)
-        object.__setattr__(self, "terminal_value", end)
+        object.__setattr__(self, "terminal_value", _end(self))
 
     def check(self, phi: Any) -> Array:
         """φ is a table of logits (..., S, A)."""
@@ -121,7 +120,7 @@ class Maml:
 class Lirpg:
     """φ = intrinsic reward (S, A): K steps on rewards R + φ from θ⁰, then the value under R.
 
-    `horizon` and `terminal_value` choose the exact objectives J_T instead of the infinite ones.
+    `horizon` and `terminal_value` choose the objectives J_T instead of the infinite ones.
     """
 
     mdp: TabularMDP
@@ -131,8 +130,7 @@ class Lirpg:
 
     def __post_init__(self) -> None:
         _logits(self.mdp, self.theta0)
-        end = _end(self.mdp, self.horizon, self.terminal_value)
-        object.__setattr__(self, "terminal_value", end)
+        object.__setattr__(self, "terminal_value", _end(self))
 
     def check(self, phi: Any) -> Array:
         """φ is a reward table (..., S, A)."""
@@ -223,15 +221,15 @@ class Mgrl:
         """θ⁰ is fixed."""
 
 
-def _end(mdp: TabularMDP, horizon: int | None, terminal_value: Any) -> Array | None:
-    """Check T and the terminal table, which only a finite horizon has."""
-    if horizon is not None:
-        _checks.positive_integer(horizon, "horizon")
-    if terminal_value is None:
+def _end(problem: Maml | Lirpg) -> Array | None:
+    """The terminal table of a problem after checking it and the horizon."""
+    if problem.horizon is not None:
+        _checks.positive_integer(problem.horizon, "horizon")
+    if problem.terminal_value is None:
         return None
-    if horizon is None:
+    if problem.horizon is None:
         raise ValueError("terminal_value needs a horizon; the infinite horizon has no end")
-    return _checks.table(terminal_value, "terminal_value", (mdp.num_states,))
+    return _checks.table(problem.terminal_value, "terminal_value", (problem.mdp.num_states,))
 
 
 def _logits(mdp: TabularMDP, theta: Any) -> Array:
