@@ -1,5 +1,6 @@
 """Random MDPs, and ascent over MDPs, that look for derivatives beyond their bounds."""
 
+from itertools import product
 from typing import Any, NamedTuple
 
 import autograd.numpy as anp
@@ -24,14 +25,26 @@ class Case(NamedTuple):
     terminal: Any
 
     def bounds(self) -> DerivativeBounds:
-        """For all S states, rewards and V_b as they are."""
+        """For all S states, rewards, V_b and values as they are."""
         return derivative_bounds(
             self.mdp.num_states,
             self.mdp.gamma,
             np.ptp(self.mdp.R),
             horizon=self.horizon,
             terminal_span=0.0 if self.terminal is None else np.ptp(self.terminal),
+            value_span=np.ptp(deterministic_values(self.mdp)),
         )
+
+
+def deterministic_values(mdp: TabularMDP) -> Any:
+    """V of every deterministic policy at every state, (A^S, S)."""
+    S, each = mdp.num_states, np.arange(mdp.num_states)
+    return np.array(
+        [
+            np.linalg.solve(np.eye(S) - mdp.gamma * mdp.P[each, a], mdp.R[each, a])
+            for a in map(list, product(range(mdp.num_actions), repeat=S))
+        ]
+    )
 
 
 def random_case(rng: np.random.Generator, points: int) -> Case:

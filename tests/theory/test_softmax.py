@@ -129,8 +129,18 @@ def test_bounds_grow_with_what_they_depend_on():
         derivative_bounds(3, 0.8, 1.1, horizon=6, terminal_span=1.0),
         derivative_bounds(3, 0.8, 1.0, horizon=7, terminal_span=0.8),
         derivative_bounds(3, 0.8, 1.0, horizon=6, terminal_span=1.1),
+        derivative_bounds(3, 0.8, 1.0, horizon=6, terminal_span=1.0, value_span=99.0),
     ):
         assert np.all(np.array(other) >= bound * (1 - 1e-12))
+
+
+@pytest.mark.parametrize("horizon", [None, 30])
+def test_a_small_span_of_values_helps(horizon):
+    for states in (1, 5, 10**6):
+        bound = np.array(derivative_bounds(states, 0.9, 1.0, horizon=horizon))
+        small = np.array(derivative_bounds(states, 0.9, 1.0, horizon=horizon, value_span=1.0))
+        assert np.all(small <= bound)
+        assert small[0] < bound[0]
 
 
 @pytest.mark.parametrize("horizon", [None, 1, 7])
@@ -153,6 +163,7 @@ def test_one_step_has_no_two_times():
         ({"gamma": -0.1}, ValueError, "gamma must lie in"),
         ({"reward_span": -1.0}, ValueError, "reward_span must not be negative"),
         ({"reward_span": np.nan}, ValueError, "finite"),
+        ({"value_span": -1.0}, ValueError, "value_span must not be negative"),
         ({"terminal_span": 1.0}, ValueError, "needs a horizon"),
         ({"terminal_span": -1.0, "horizon": 2}, ValueError, "terminal_span must not be"),
         ({"horizon": 0}, ValueError, "at least 1"),
