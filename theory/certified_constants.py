@@ -1,6 +1,6 @@
 """Assumption 4.1 ([Liu2022]) for tabular softmax problems: constants that hold for every θ.
 
-With D_k the bounds of `theory.softmax` for S decision states and rewards of span Δ,
+With D_k the bounds of `theory.softmax` for S decision states, rewards of span Δ and their values,
 
     Maml    c₁ = μ₁ = D₂,  ρ₁ = D₃,  m₁ = D₁,  c₂ = ρ₂ = μ₂ = 0
     Lirpg   c₁ = D₂, ρ₁ = D₃ for the rewards R + φ at this φ;  m₁ = D₁, μ₁ = D₂ for R;  μ₂ = 0;

@@ -36,22 +36,25 @@ def operator_norm(product: Product, transposed: Product, start: Array) -> Array:
     return best
 
 
-def cubic_norm(product: Product, start: Array) -> Array:
-    """‖D³‖ from below for u ↦ D³[u, u, ·]: the largest ‖D³[u, u, ·]‖ met, (N,)."""
-    u, best = unit(start), np.zeros(len(start))
+def cubic_norm(product: Product, starts: Array) -> Array:
+    """‖D³‖ from below for u ↦ D³[u, u, ·]: the largest ‖D³[u, u, ·]‖ met, (N,).
+
+    Every start (K, N, S, A) climbs to a maximum of its own.
+    """
+    u, best = unit(starts), np.zeros(starts.shape[:2])
     for _ in range(STEPS):
         image = product(u)
         best = np.maximum(best, lengths(image))
         u = unit(image)
-    return best
+    return best.max(axis=0)
 
 
 def lengths(x: Array) -> Array:
-    """Frobenius norms of tables (N, S, A), (N,)."""
-    return np.linalg.norm(x.reshape(len(x), -1), axis=1)
+    """Frobenius norms of tables (..., S, A), (...)."""
+    return np.linalg.norm(x, axis=(-2, -1))
 
 
 def unit(x: Array) -> Array:
-    """x/‖x‖ for each table (N, S, A); zero stays zero."""
-    size = lengths(x)[:, None, None]
+    """x/‖x‖ for each table (..., S, A); zero stays zero."""
+    size = lengths(x)[..., None, None]
     return x / np.where(size > 0, size, 1.0)

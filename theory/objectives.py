@@ -16,6 +16,7 @@ from tabular.mdp import TabularMDP
 from tabular.problems import Lirpg, Maml, Problem
 from tabular.transitions import Array
 from theory.softmax import DerivativeBounds, derivative_bounds
+from theory.value_range import value_range
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +71,17 @@ class Objective:
         """Largest less smallest R(s, a) of acting states."""
         return float(np.ptp(self.mdp.R[self.acting]))
 
+    @cached_property
+    def value_range(self) -> tuple[float, float]:
+        """The least and the largest V^π of any policy, over an infinite horizon from here."""
+        return value_range(self.mdp, reachable(self.mdp)[0])
+
+    @property
+    def value_span(self) -> float:
+        """L, the length of that range."""
+        low, high = self.value_range
+        return high - low
+
     @property
     def terminal_span(self) -> float:
         """Largest less smallest V_b of visited states."""
@@ -88,6 +100,7 @@ class Objective:
             self.reward_span,
             horizon=self.horizon,
             terminal_span=self.terminal_span,
+            value_span=self.value_span,
         )
 
 
