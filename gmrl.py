@@ -83,7 +83,8 @@ def verify(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
 ) -> None:
-    """Truth, exact bias and spread of every estimator, on each MDP."""
+    """Truth, exact bias and spread of every estimator, and the theory's bounds, on each MDP."""
+    from figures.bounds_table import BoundsTable
     from figures.save import save_picture, write_text
     from figures.tables import VerificationTable
     from figures.verification import draw
@@ -107,7 +108,7 @@ def verify(
     folder = writable_folder(out)
     started = time.perf_counter()
     reports = []
-    with progress(len(targets) * len(settings.estimators), quiet=as_json) as (say, advance):
+    with progress(len(targets) * (len(settings.estimators) + 1), quiet=as_json) as (say, advance):
         for mdp in targets:
             report = run(mdp, settings, partial(advance, mdp.name))
             reports.append(report)
@@ -115,6 +116,7 @@ def verify(
             write_text(stem.with_name(f"{stem.name}.json"), to_json(report.as_dict()))
             save_picture(partial(draw, report), stem)
             say(VerificationTable(report))
+            say(BoundsTable(report))
             say(f"written: {stem}.json, .svg, .png\n")
         wall = time.perf_counter() - started
         noun = "MDP" if len(reports) == 1 else "MDPs"
@@ -134,6 +136,14 @@ def verify(
     ]
     if disagreeing:
         fail("simulation and exact moments disagree: " + "; ".join(disagreeing), code=1)
+    violated = [
+        f"{report.mdp}, {check.name}, {check.setting.get('of')}: {check.lhs:g} > {check.rhs:g}"
+        for report in reports
+        for check in report.bounds
+        if check.certified and not check.holds
+    ]
+    if violated:
+        fail("a bound is violated: " + "; ".join(violated), code=1)
 
 
 @app.command()

@@ -32,6 +32,7 @@ import scipy.sparse.linalg as spla
 from tabular import exact
 from tabular.mdp import TabularMDP
 from tabular.sampling import successor_rewards
+from theory.bound_checks import bound_checks, bounds_note
 from theory.effort import choose_horizon
 from theory.laws import estimator_laws
 from theory.point import Point
@@ -59,7 +60,7 @@ def verify(
         One MDP, dense or sparse.
     settings : Settings
     progress : callable
-        Called with the name of each estimator as its turn comes.
+        Called with the name of each estimator as its turn comes, and with "bounds".
 
     Raises
     ------
@@ -83,7 +84,9 @@ def verify(
     floor = rounding * ((1 + step_size * curvature) ** (2 * settings.num_steps)) ** 0.5
     horizon = choose_horizon(mdp, settings)
     point = Point(mdp, here, settings, horizon.steps, step_size, rounding)
-    streams = np.random.SeedSequence(settings.seed).spawn(len(settings.estimators))
+    *streams, bound_stream = np.random.SeedSequence(settings.seed).spawn(
+        len(settings.estimators) + 1
+    )
     laws: dict[str, dict[str, Law]] = {}
     for name, stream in zip(settings.estimators, streams, strict=True):
         progress(name)
@@ -101,6 +104,8 @@ def verify(
     ]
     if not all(np.isfinite(x) for row in rows for x in vars(row).values() if isinstance(x, float)):
         raise OverflowError(f"a result of {mdp.name} is infinite; take a smaller step size")
+    progress("bounds")
+    bounds = bound_checks(mdp, settings, horizon.steps, float(step_size), bound_stream)
     return Report(
         mdp=mdp.name,
         mdp_digest=fingerprint(mdp),
@@ -116,6 +121,8 @@ def verify(
         gradient_norm=norm(here.gradient),
         hessian_norm=curvature,
         rows=tuple(rows),
+        bounds=bounds,
+        bounds_note=bounds_note(mdp, settings, horizon.steps),
     )
 
 
