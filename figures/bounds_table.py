@@ -119,9 +119,9 @@ def _number(value: float) -> str:
 
 def _caption(report: Report) -> str:
     return (
-        "lhs <= rhs with explicit constants. rhs, proved: with constants that hold for every θ; rhs, "
-        "met: with the largest values along the exact path, which prove nothing, or, over all paths, "
-        f"at every θ that samples can lead to, with which the proofs go through. "
+        "lhs <= rhs with explicit constants. rhs, proved: with constants that hold for every θ; "
+        "rhs, met: with the largest values along the exact path, which prove nothing, or, over all "
+        "paths, at every θ that samples can lead to, with which the proofs go through. "
         f"{report.bounds_note} ± is one standard error; a sampled lhs may exceed its bound by "
         f"{STANDARD_ERRORS:g} of them. An equality has rhs = 0 and holds up to rounding."
     )
