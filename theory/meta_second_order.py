@@ -81,7 +81,7 @@ def meta_coefficient(
         total = total + 0.5 * bent
         total = total + loop.step_size * mean.vjp(total)
         if shared:
-            B = _first(loop, source, i) if remaining else loop.hessians[-1]
+            B = _first(loop, source, i) if remaining else loop.last_hessian
             total = total + loop.step_size**2 * coupling(loop, kind, i, B)
     return total
 

@@ -12,7 +12,7 @@ above its degree and constant for k equal to it. Derived here; what [Liu2022] st
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -87,7 +87,7 @@ class Numbers(NamedTuple):
 def compositional_numbers(
     problem: FiniteProblem,
     variable: Variable,
-    values: Sequence[float],
+    values: Iterable[float],
     *,
     step_size: float = 1.0,
     num_steps: int = 1,

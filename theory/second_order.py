@@ -116,23 +116,26 @@ class SampledLoop:
 
     @cached_property
     def hessians(self) -> list[Array]:
-        """H_0, ..., H_K, each (D, D).
+        """H_0, ..., H_{K−1}, each (D, D)."""
+        return [self._hessian(theta) for theta in self.iterates[:-1]]
 
-        As the mean of the `loaded_dice` Hessian, which is ∇²J_T and one walk through time.
-        """
-        return [
-            _square(
-                moments.expected_hessian(
-                    self.mdp, theta, "loaded_dice", horizon=self.horizon, baseline=self.baseline
-                )
+    @cached_property
+    def last_hessian(self) -> Array:
+        """H_K, (D, D)."""
+        return self._hessian(self.iterates[-1])
+
+    def _hessian(self, theta: Array) -> Array:
+        """∇²J_T as the mean of the `loaded_dice` Hessian, which is one walk through time."""
+        return _square(
+            moments.expected_hessian(
+                self.mdp, theta, "loaded_dice", horizon=self.horizon, baseline=self.baseline
             )
-            for theta in self.iterates
-        ]
+        )
 
     @cached_property
     def factors(self) -> list[Array]:
         """L_0, ..., L_{K−1}, each (D, D)."""
-        return [np.eye(len(H)) + self.step_size * H for H in self.hessians[:-1]]
+        return [np.eye(len(H)) + self.step_size * H for H in self.hessians]
 
     @cached_property
     def noises(self) -> list[Array]:
@@ -172,12 +175,12 @@ class SampledLoop:
     def value_coefficient(self) -> float:
         """lim N (E J(θ̂^K) − J(θ^K)) = ∇J · c_K + ½ ∇²J : S_K."""
         first = (self.evaluations[-1].gradient * self.shifts[-1]).sum()
-        return float(first + 0.5 * (self.hessians[-1] * self.covariances[-1]).sum())
+        return float(first + 0.5 * (self.last_hessian * self.covariances[-1]).sum())
 
     @cached_property
     def gradient_coefficient(self) -> Array:
         """lim N (E ∇J(θ̂^K) − ∇J(θ^K)) = ∇²J c_K + ½ ∇³J : S_K, (S, A)."""
-        first = self._times(self.hessians[-1], self.shifts[-1])
+        first = self._times(self.last_hessian, self.shifts[-1])
         return first + 0.5 * contract_third(self.evaluations[-1], self.covariances[-1])
 
     def spread(self, num_trajectories: Any) -> Array:

@@ -10,10 +10,10 @@ Idea: f(θ̂^K) − f(θ^K) telescopes into the steps f_{i+1}(T(θ̂^i) + α ξ�
 f_i = f ∘ T^{K−i}; the mean of each is only its second-order part, as E ξ̄_i = 0. K = 1, f = p gives
 Prop 5.1.
 
-Theorem 5.3 does the same for the meta-gradient, on the state (θ, Z): the mean that is left of a
-meta-gradient begun at (θ, Z) with K − i steps to go is q_i(θ) + Zᵀ p_i(θ), and P_i, R_i (Q_i, U_i)
-bound the Lipschitz constants of p_i and Dp_i (q_i and Dq_i), for the means H̄ and Ḡ of the estimates,
-B = 1 + α sup ‖H̄‖, M_i = m₁ B^{K−1−i}:
+Theorem 5.3 does the same for the meta-gradient, on the state (θ, Z): begun at (θ, Z) with K − i
+steps to go, its mean is q_i(θ) + Zᵀ p_i(θ). With the means H̄ and Ḡ of the estimates,
+B = 1 + α sup ‖H̄‖ and M_i = m₁ B^{K−1−i}, the Lipschitz constants of p_i, Dp_i, q_i and Dq_i are
+at most P_i, R_i, Q_i and U_i:
 
     P_i = α ρ̄₁ M_i + B a P_{i+1}
     R_i = α ν̄₁ M_i + 2 α ρ̄₁ a P_{i+1} + B (a² R_{i+1} + α ρ₁ P_{i+1})
