@@ -66,14 +66,13 @@ def end_law(
     N = _checks.positive_integer(num_trajectories, "num_trajectories")
     exact = problem.start
     theta, weight = exact[None], np.ones(1)
-    M = problem.inner_outcomes(theta).probability.shape[-1]
-    ends = math.comb(N + M - 1, M - 1) ** K
+    ends = count_ends(problem, K, N)
     if ends > MAX_ENDS:
         raise ValueError(
-            f"{N} trajectories of {M} outcomes and {K} steps have {ends:.3g} ends, more than the "
-            f"{MAX_ENDS} that fit; take fewer trajectories or steps"
+            f"{N} trajectories a step and {K} steps have {ends:.3g} ends, more than the {MAX_ENDS} "
+            "that fit; take fewer trajectories or steps"
         )
-    number = compositions(N, M)
+    number = compositions(N, _outcomes(problem))
     arrangements = gammaln(N + 1) - gammaln(number + 1).sum(axis=1)
     for _ in range(K):
         exact = exact + alpha * problem.inner(exact).gradient
@@ -82,6 +81,17 @@ def end_law(
         theta = (theta[:, None] + alpha / N * (number @ one.gradient)).reshape(-1, theta.shape[-1])
         weight = (weight[:, None] * law).ravel()
     return EndLaw(weight, theta, exact)
+
+
+def count_ends(problem: FiniteProblem, num_steps: int, num_trajectories: int) -> int:
+    """Count the ends of a loop, without making them."""
+    M = _outcomes(problem)
+    return math.comb(num_trajectories + M - 1, M - 1) ** num_steps
+
+
+def _outcomes(problem: FiniteProblem) -> int:
+    """M."""
+    return problem.inner_outcomes(problem.start).probability.shape[-1]
 
 
 def compositions(total: int, parts: int) -> Array:

@@ -80,11 +80,11 @@ class SecondLipschitz:
     scope: Scope
 
 
-def spread_bound(lipschitz: Lipschitz, noise: Noise, loop: Loop) -> float:
+def spread_bound(c1: float, sigma_in: float, loop: Loop) -> float:
     """(α σ_in/√N) √(Σ_{j<K} a^{2j}) >= √E‖θ̂^K − θ^K‖²."""
     alpha, K, N = loop
-    powers = (1 + alpha * lipschitz.c1) ** np.arange(K)
-    return float(alpha * noise.sigma_in * np.sqrt((powers**2).sum() / N))
+    powers = (1 + alpha * c1) ** np.arange(K)
+    return float(alpha * sigma_in * np.sqrt((powers**2).sum() / N))
 
 
 def bias_bound(f: Smoothness, lipschitz: Lipschitz, noise: Noise, loop: Loop) -> float:
@@ -121,7 +121,7 @@ def compositional_bias(
     """
     scope = weakest(lipschitz.scope, noise.scope)
     sides = {
-        "Lemma 4.4, bias": f.C0 * spread_bound(lipschitz, noise, loop),
+        "Lemma 4.4, bias": f.C0 * spread_bound(lipschitz.c1, noise.sigma_in, loop),
         "Prop 5.2": bias_bound(f, lipschitz, noise, loop),
     }
     first, second = (
