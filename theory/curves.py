@@ -2,8 +2,8 @@
 
 The truth of an error curve is the spread √E‖θ̂^K − θ^K‖². For K = 1 it is α √(tr Σ_0/N) exactly;
 for K > 1 the exact law's (`theory.finite`), where the same problem is given with outcomes that are
-few enough, or else its leading order √(tr S_K/N) (`theory.second_order`), which says little where it
-is more than a logit. The bound is Lemma 4.4 ([Liu2022]) in second moments,
+few enough, or else its leading order √(tr S_K/N) (`theory.second_order`), which says little where
+it is more than a logit. The bound is Lemma 4.4 ([Liu2022]) in second moments,
 (α σ_in/√N) √(Σ_{j<K} (1 + αc₁)^{2j}), with two pairs of constants:
 
     along the path   c₁ = max_i ‖H_i‖ and σ_in = max_i √tr Σ_i over i < K: empirical, as the θ̂^i
@@ -76,7 +76,7 @@ class ErrorCurve:
     @property
     def reliable(self) -> Array:
         """Where the spread is exact, or its leading order less than `LOGIT`."""
-        return self.exact | (self.spread < LOGIT)
+        return np.logical_or(self.exact, self.spread < LOGIT)
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,8 @@ class SampledLoop:
             found.append(
                 exact.evaluate(self.mdp, theta, horizon=self.horizon, terminal_value=self.baseline)
             )
-            theta = theta + self.step_size * found[-1].gradient
+            with np.errstate(over="ignore"):
+                theta = theta + self.step_size * found[-1].gradient
         return found
 
     @cached_property
