@@ -75,13 +75,16 @@ def meta_coefficient(
     problem, source = maml(loop), mean_source(loop, kind)
     total = np.zeros_like(loop.theta0)
     for i in reversed(range(loop.num_steps)):
-        remaining = loop.num_steps - 1 - i
+        last = i == loop.num_steps - 1
+        if last:
+            bent = contract_third(loop.evaluations[-1], loop.step_size**2 * loop.noises[i])
+        else:
+            bent = differences(loop, source, i)
         mean = source(problem.inner(loop.theta0, loop.iterates[i]), None)
-        bent = _second(loop, source, i)
         total = total + 0.5 * bent
         total = total + loop.step_size * mean.vjp(total)
         if shared:
-            B = _first(loop, source, i) if remaining else loop.last_hessian
+            B = loop.last_hessian if last else jacobian(loop, source, i)
             total = total + loop.step_size**2 * coupling(loop, kind, i, B)
     return total
 
@@ -107,14 +110,10 @@ def remaining_gradient(loop: SampledLoop, source: Mean, steps: int) -> Callable[
     )
 
 
-def _second(loop: SampledLoop, source: Mean, i: int) -> Array:
-    """α² ∇²p_{i+1}(θ^{i+1}) : Σ_i, (S, A)."""
-    noise = loop.step_size**2 * loop.noises[i]
-    steps = loop.num_steps - 1 - i
-    if steps == 0:
-        return contract_third(loop.evaluations[-1], noise)
-    function, h = remaining_gradient(loop, source, steps), _length(loop, i)
-    values, u = eigenpairs(noise, loop.theta0.shape)
+def differences(loop: SampledLoop, source: Mean, i: int) -> Array:
+    """α² ∇²p_{i+1}(θ^{i+1}) : Σ_i by differences, (S, A)."""
+    function, h = remaining_gradient(loop, source, loop.num_steps - 1 - i), _length(loop, i)
+    values, u = eigenpairs(loop.step_size**2 * loop.noises[i], loop.theta0.shape)
     bent = -49 / 18 * values.sum() * function(loop.iterates[i + 1])
     for part in _parts(loop, len(values)):
         plus, minus = _around(function, loop.iterates[i + 1], h * u[part])
@@ -122,8 +121,8 @@ def _second(loop: SampledLoop, source: Mean, i: int) -> Array:
     return bent / h**2
 
 
-def _first(loop: SampledLoop, source: Mean, i: int) -> Array:
-    """B_{i+1} = Dp_{i+1}(θ^{i+1}), (D, D)."""
+def jacobian(loop: SampledLoop, source: Mean, i: int) -> Array:
+    """B_{i+1} = Dp_{i+1}(θ^{i+1}) by differences, (D, D)."""
     D, h = loop.theta0.size, _length(loop, i)
     function = remaining_gradient(loop, source, loop.num_steps - 1 - i)
     basis, rows = np.eye(D).reshape(D, *loop.theta0.shape), []

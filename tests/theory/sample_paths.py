@@ -1,15 +1,17 @@
 """Sampled loops of tiny MDPs as sums over every sequence of samples, M^N of them a step.
 
-Nothing is shared with the closed forms but the trajectories' estimates (`tabular.estimators`,
-tested against autograd).
+Nothing is shared with the closed forms but the trajectories' estimates (`tabular.estimators`) and
+the exact gradients at the end (`tabular.exact`), both tested against autograd. Where there are two
+trajectories only, the sequences are collected by the binomial law.
 """
 
 import itertools
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.stats import binom
 
-from tabular import TabularMDP
+from tabular import TabularMDP, exact
 from tabular.enumeration import enumerate_trajectories
 from tabular.estimators import Estimate
 from tests.tabular.reference import Reference
@@ -37,6 +39,11 @@ class Slow(NamedTuple):
     def averages(self, theta: Any, N: int) -> tuple[Any, Any, Any]:
         """Every sequence of N trajectories: probability and averages."""
         probability, gradient, hessian = self.outcomes(theta)
+        if len(probability) == 2:
+            first = np.arange(N + 1)
+            share = np.stack([first, N - first], axis=1) / N
+            weight = binom.pmf(first, N, probability[0])
+            return weight, share @ gradient, np.tensordot(share, hessian, axes=1)
         picks = np.array(list(itertools.product(range(len(probability)), repeat=N)))
         weight = probability[picks].prod(axis=1)
         return weight, gradient[picks].mean(axis=1), hessian[picks].mean(axis=1)
@@ -56,13 +63,15 @@ class Slow(NamedTuple):
 
     def mean_meta_gradient(self, theta: Any, K: int, N: int, *, shared: bool) -> Any:
         """E Π_i (I + α Ĥ_i) p̂ (D,), Hessians from the path's samples or from others."""
-        if K == 0:
-            return np.ravel(self.reference(theta).gradient)
         weight, gradient, hessian = self.averages(theta, N)
         if not shared:
             hessian = np.broadcast_to(np.tensordot(weight, hessian, axes=1), hessian.shape)
         after = theta + self.step_size * gradient.reshape(-1, *theta.shape)
-        left = np.stack([self.mean_meta_gradient(x, K - 1, N, shared=shared) for x in after])
+        if K == 1:
+            options = {"horizon": self.horizon, "terminal_value": self.baseline}
+            left = exact.gradient(self.mdp, after, **options).reshape(gradient.shape)
+        else:
+            left = np.stack([self.mean_meta_gradient(x, K - 1, N, shared=shared) for x in after])
         moved = left + self.step_size * np.einsum("mij,mj->mi", hessian, left)
         return weight @ moved
 
