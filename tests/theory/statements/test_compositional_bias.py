@@ -1,0 +1,240 @@
+"""The explicit 1/N bounds: attained by quadratics, and never passed by two arms."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tabular import TabularMDP
+from tests.tabular.tolerances import Tolerance, assert_close
+from tests.theory.sample_paths import Slow
+from theory.constants import Lipschitz, Noise
+from theory.finite.counts import end_law
+from theory.finite.quadratic import Quadratic
+from theory.statements.compositional_bias import (
+    Loop,
+    SecondLipschitz,
+    Smoothness,
+    bias_bound,
+    compositional_bias,
+    meta_gradient_bias,
+    weakest,
+)
+
+#: Sums over the ends of a loop, exact to 1e-13 of numbers of size a^{2K}.
+ATTAINED = Tolerance(rtol=1e-9, atol=0.0)
+NOTHING = Lipschitz(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, "every θ")
+QUIET = Noise(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, "every θ")
+LINEAR = SecondLipschitz(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, "every θ")
+LOOPS = [Loop(0.3, 1, 2), Loop(0.3, 2, 5), Loop(2.0, 3, 4), Loop(0.1, 4, 3)]
+replace = dataclasses.replace
+
+
+def quadratic_bias(loop: Loop) -> float:
+    """E θ̂²/2 − θ²/2 after K steps of a quadratic with c₁ = 0.8, σ = 1.5."""
+    law = end_law(Quadratic(0.8, 1.5, 0.2), **loop._asdict())
+    return float(law.shift(law.theta**2 / 2, law.exact**2 / 2)[0])
+
+
+@pytest.mark.parametrize("loop", LOOPS, ids=str)
+def test_prop_5_2_is_attained(loop):
+    """f = θ²/2 has C₁ = 1; C₀, its slope, plays no part as ρ₁ = 0."""
+    lipschitz, noise = replace(NOTHING, c1=0.8), replace(QUIET, sigma_in=1.5)
+    f, bias = Smoothness(100.0, 1.0), quadratic_bias(loop)
+    first, second = compositional_bias(bias, f, lipschitz, noise, loop, rounding=1e-12 * bias)
+    assert second.holds
+    assert_close(second.ratio, 1.0, ATTAINED)
+    assert first.holds
+    assert first.name == "Lemma 4.4, bias"
+    assert second.name == "Prop 5.2"
+    assert second.certified
+    assert second.setting["num_steps"] == loop.num_steps
+    for wrong in (Smoothness(100.0, 0.99), Smoothness(100.0, 0.5)):
+        assert not compositional_bias(bias, wrong, lipschitz, noise, loop)[1].holds
+    quieter = replace(noise, sigma_in=1.49)
+    assert not compositional_bias(bias, f, lipschitz, quieter, loop)[1].holds
+    if loop.num_steps > 1:
+        flatter = replace(lipschitz, c1=0.79)
+        assert not compositional_bias(bias, f, flatter, noise, loop)[1].holds
+
+
+def test_curved_steps_move_the_iterate_itself():
+    """f = θ: C₁ = 0, and what is left is ρ₁'s, from the second step on."""
+    lipschitz, noise = replace(NOTHING, c1=0.5, rho1=2.0), replace(QUIET, sigma_in=1.0)
+    assert bias_bound(Smoothness(1.0, 0.0), lipschitz, noise, Loop(0.1, 1, 4)) == 0.0
+    assert_close(
+        bias_bound(Smoothness(1.0, 0.0), lipschitz, noise, Loop(0.1, 2, 4)),
+        0.1**2 / 8 * 0.1 * 2.0,
+        ATTAINED,
+    )
+    a = 1.05
+    assert_close(
+        bias_bound(Smoothness(1.0, 0.0), lipschitz, noise, Loop(0.1, 3, 4)),
+        0.1**2 / 8 * 0.1 * 2.0 * (1 + a * (1 + a)),
+        ATTAINED,
+    )
+
+
+@pytest.mark.parametrize("loop", LOOPS, ids=str)
+def test_theorem_5_3_is_attained(loop):
+    """J_out = θ³/6 after a quadratic's steps: E Ĝ − ∇J^K = a^K (E θ̂² − θ²)/2, D²p = 1."""
+    lipschitz = replace(NOTHING, c1=0.8, zeta0=1.0)
+    noise, second = replace(QUIET, sigma_in=1.5), replace(LINEAR, H_bar=0.8, rho_out=1.0)
+    bias = (1 + loop.step_size * 0.8) ** loop.num_steps * quadratic_bias(loop)
+    check = meta_gradient_bias(bias, lipschitz, second, noise, loop, rounding=1e-12 * bias)
+    assert check.holds
+    assert_close(check.ratio, 1.0, ATTAINED)
+    for wrong in (replace(second, rho_out=0.99), replace(second, H_bar=0.79)):
+        assert not meta_gradient_bias(bias, lipschitz, wrong, noise, loop).holds
+
+
+@pytest.mark.parametrize("N", [1, 2, 6])
+def test_coupling_is_attained(N):
+    """ĝ = φε with ε = ±1, J_out = θ²/2, K = 1: Ĝ = α² φ ε̄² on average α²φ/N, the truth is 0."""
+    phi, alpha = 0.7, 0.4
+    signs = np.array(np.meshgrid(*[[-1, 1]] * N)).reshape(N, -1).mean(axis=0)
+    bias = float(np.mean(alpha * signs * alpha * phi * signs))
+    noise = replace(QUIET, sigma_in=phi, sigma_J=1.0)
+    lipschitz, loop = replace(NOTHING, mu1=1.0), Loop(alpha, 1, N)
+    check = meta_gradient_bias(
+        bias, lipschitz, LINEAR, noise, loop, shared=True, rounding=1e-12 * bias
+    )
+    assert check.holds
+    assert_close(check.ratio, 1.0, ATTAINED)
+    assert check.terms["coupling"] == check.rhs
+    assert not meta_gradient_bias(bias, lipschitz, LINEAR, noise, loop, shared=False).holds
+
+
+def test_hessian_term_is_that_of_theorem_4_5():
+    """m₁ ((a + αΔ)^K − a^K) for MAML where sup ‖H̄‖ = c₁ + Δ."""
+    lipschitz = replace(NOTHING, c1=0.8, zeta0=1.0, m1=2.0)
+    noise, second = replace(QUIET, Delta_H=0.5), replace(LINEAR, H_bar=1.3)
+    for K in (1, 2, 3):
+        check = meta_gradient_bias(0.0, lipschitz, second, noise, Loop(0.3, K, 4))
+        expected = 2.0 * ((1 + 0.3 * 1.3) ** K - (1 + 0.3 * 0.8) ** K)
+        assert_close(check.terms["Hessian"], expected, ATTAINED)
+
+
+# Two arms: everything hangs on x = θ₁ − θ₂, and constants are the largest values over a line.
+
+ARMS = TabularMDP(np.ones((1, 2, 1)), [[1.0, 0.2]], 0.0, 0)
+THETA = np.array([[0.4, -0.3]])
+BASELINE = np.array([0.3])
+
+
+def largest(values: Any) -> float:
+    return float(np.abs(values).max()) * (1 + 1e-3)
+
+
+def two_arm_constants(name: str) -> tuple[Lipschitz, SecondLipschitz, Noise]:
+    """Assumption 4.1 and 4.3, and those of H̄, for MAML; H and H̄ are multiples of (1 −1; −1 1)."""
+    x = np.linspace(-30, 30, 60_001)
+    step = x[1] - x[0]
+    first = 1 / (1 + np.exp(-x))
+    both = first * (1 - first)
+    weight = np.array([1.0, 0.2]) - BASELINE
+    slope = 0.8 * both
+    curve = slope * (1 - 2 * first)
+    mean_weight = weight[1] + 0.8 * first
+    mean_curve = -mean_weight * both if name == "ad" else curve
+    # score of arm 1 is (1 − π)(1, −1), of arm 2 −π (1, −1).
+    scores = np.stack([1 - first, -first])
+    chances = np.stack([first, 1 - first])
+    sizes = weight[:, None] * scores
+    variance = 2 * ((chances * sizes**2).sum(axis=0) - (chances * sizes).sum(axis=0) ** 2)
+    own = -weight[:, None] * both + (name != "ad") * weight[:, None] * scores**2
+    spread = 4 * ((chances * own**2).sum(axis=0) - (chances * own).sum(axis=0) ** 2)
+    assert np.allclose((chances * own).sum(axis=0), mean_curve)
+
+    def derivative(y: Any, order: int) -> Any:
+        for _ in range(order):
+            y = np.gradient(y, step)
+        return y
+
+    root = np.sqrt(2)
+    lipschitz = Lipschitz(
+        c1=2 * largest(curve),
+        c2=0.0,
+        rho1=2 * root * largest(derivative(curve, 1)),
+        rho2=0.0,
+        m1=root * largest(slope),
+        mu1=2 * largest(curve),
+        mu2=0.0,
+        zeta0=1.0,
+        scope="sampled θ",
+    )
+    second = SecondLipschitz(
+        H_bar=2 * largest(mean_curve),
+        G_bar=0.0,
+        rho_bar1=2 * root * largest(derivative(mean_curve, 1)),
+        rho_bar2=0.0,
+        nu_bar1=4 * largest(derivative(mean_curve, 2)),
+        nu_bar2=0.0,
+        rho_out=lipschitz.rho1,
+        nu_q=0.0,
+        scope="sampled θ",
+    )
+    noise = replace(
+        QUIET,
+        sigma_in=largest(variance) ** 0.5,
+        sigma_H=largest(spread) ** 0.5,
+        Delta_H=2 * largest(mean_curve - curve),
+        scope="sampled θ",
+    )
+    return lipschitz, second, noise
+
+
+def meta_truth(slow: Slow, K: int) -> Any:
+    """∇J^K by autograd's Hessians."""
+    path = slow.exact_path(THETA, K)
+    left = slow.reference(path[-1]).gradient.ravel()
+    for theta in reversed(path[:-1]):
+        left = left + slow.step_size * slow.reference(theta).hessian.reshape(2, 2) @ left
+    return left
+
+
+@pytest.mark.parametrize("name", ["ad", "loaded_dice"])
+@pytest.mark.parametrize("alpha", [0.1, 1.0, 8.0])
+def test_theorem_5_3_holds_for_two_arms(name, alpha):
+    slow = Slow(ARMS, alpha, 1, BASELINE, name)
+    constants = two_arm_constants(name)
+    for K in (1, 2, 3):
+        truth = meta_truth(slow, K)
+        for N in (1, 2, 8):
+            for shared in (False, True):
+                mean = slow.mean_meta_gradient(THETA, K, N, shared=shared)
+                check = meta_gradient_bias(
+                    float(np.linalg.norm(mean - truth)),
+                    *constants,
+                    Loop(alpha, K, N),
+                    shared=shared,
+                    rounding=1e-14,
+                )
+                assert check.holds, check
+                assert not check.certified
+                assert (check.terms["coupling"] > 0) == shared
+
+
+@pytest.mark.parametrize("alpha", [0.1, 1.0, 8.0])
+def test_prop_5_2_holds_for_two_arms(alpha):
+    """f = J: C₀ = m₁ and C₁ = μ₁; at small αN^{−1/2} far below Lemma 4.4's bound."""
+    slow = Slow(ARMS, alpha, 1, BASELINE)
+    lipschitz, _, noise = two_arm_constants("loaded_dice")
+    f = Smoothness(lipschitz.m1, lipschitz.mu1)
+    for K in (1, 2):
+        exact = slow.reference(slow.exact_path(THETA, K)[-1]).value
+        for N in (1, 8, 30):
+            weight, ends = slow.ends(THETA, K, N)
+            values = np.array([slow.reference(end).value for end in ends])
+            bias = abs(float(weight @ values - exact))
+            first, second = compositional_bias(bias, f, lipschitz, noise, Loop(alpha, K, N))
+            assert first.holds
+            assert second.holds
+            if alpha <= 1.0 and N == 30:
+                assert second.rhs < 0.3 * first.rhs
+
+
+def test_the_weakest_scope_counts():
+    assert weakest("every θ", "every realisable θ") == "every realisable θ"
+    assert weakest("every θ", "sampled θ", "every realisable θ") == "sampled θ"
