@@ -13,7 +13,8 @@ where E λ λᵀ is that of λ_{i+1} and Cov that of one trajectory at θ^i: the
 Ĥ_i and Ĝ_i, others each i. Its blocks are in `tabular.covariance`, and those with Ĝᵀu in
 `tabular.reward_covariance` (LIRPG) and `tabular.discount_covariance` (MGRL). For `ad` and `lvc`,
 Ĥ = Σ_x C(x) Φ_x is linear in the table C, and its block a contraction with Cov C. The estimate is
-Φ_0 + (∂θ⁰/∂φ)ᵀ λ_0; λ_0 is left out where θ⁰ does not depend on φ.
+Φ_0 + (∂θ⁰/∂φ)ᵀ λ_0; λ_0 is left out where θ⁰ does not depend on φ. In all three problems the outer
+objective depends on φ through θ^K only, so that Φ starts from q = 0.
 """
 
 from __future__ import annotations
@@ -87,7 +88,10 @@ def meta_moments(
     costs up to D = S·A covariances, the first one only those of Ĝᵀu where θ⁰ is fixed.
     """
     if type(problem) not in PARAMETERS:
-        raise TypeError(f"problem must be a Maml, Lirpg or Mgrl, received {problem!r}")
+        raise TypeError(
+            "problem must be a Maml, Lirpg or Mgrl, received "
+            f"{type(problem).__name__}; the law of no other problem's estimates is known"
+        )
     for name, source, kinds in (
         ("path", path, (Exact, Mean)),
         ("curvature", curvature, (Exact, Sampled)),

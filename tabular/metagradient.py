@@ -1,13 +1,13 @@
 """The K-step meta-gradient (Proposition 3.1), exact, sampled or anything between.
 
 Inner updates θ^{i+1} = θ^i + α g(φ, θ^i), i < K, with G_i = ∂g/∂φ and H_i = ∂g/∂θ at θ^i; then
-with λ_K = ∇_θ J_Out(θ^K), backwards,
+with λ_K = p = ∇_θ J_Out(φ, θ^K) and Φ_K = q = ∇_φ J_Out(φ, θ^K) at fixed θ^K, backwards,
 
-    ∂_φ += α G_iᵀ λ_{i+1},      λ_i = λ_{i+1} + α H_iᵀ λ_{i+1},      i = K−1, ..., 0
+    Φ_i = Φ_{i+1} + α G_iᵀ λ_{i+1},      λ_i = λ_{i+1} + α H_iᵀ λ_{i+1},      i = K−1, ..., 0
 
-and finally ∂_φ += (∂θ⁰/∂φ)ᵀ λ_0. (These λ_i are adjoints. The outer objectives here depend on φ
-through θ^K only; otherwise ∂_φ would start from ∇_φ J_Out.) One forward and one backward pass; the
-last H_0 is skipped where θ⁰ does not depend on φ. Source: [Liu2022], Proposition 3.1.
+and the meta-gradient is Φ_0 + (∂θ⁰/∂φ)ᵀ λ_0. (These λ_i are adjoints; q is zero where J_Out depends
+on φ through θ^K only.) One forward and one backward pass; the last H_0 is skipped where θ⁰ does not
+depend on φ. Source: [Liu2022], Proposition 3.1.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ def meta_gradient(
     shared: bool = False,
     rng: np.random.Generator | None = None,
 ) -> Array:
-    """Return ∇_φ J_Out(θ^K(φ)), or an estimate of it, in the shape of φ.
+    """Return ∇_φ J_Out(φ, θ^K(φ)), or an estimate of it, in the shape of φ.
 
     Parameters
     ----------
     problem : Problem
-        `Maml`, `Lirpg` or `Mgrl` (`tabular.problems`).
+        `Maml`, `Lirpg` or `Mgrl` (`tabular.problems`), `tabular.lola.Lola` or `tabular.lpg.Lpg`.
     phi : array_like
         Meta-parameters; leading dimensions are independent trials.
     step_size : float
@@ -49,7 +49,7 @@ def meta_gradient(
     num_steps : int
         K >= 1.
     path, curvature, outer : Source
-        Where I (moves θ), II (is differentiated) and III (outer gradient) come from
+        Where I (moves θ), II (is differentiated) and III (outer gradient, p and q) come from
         (`tabular.sources`).
     shared : bool
         Use the path's trajectories for the curvature too, as plain automatic differentiation does;
@@ -61,7 +61,8 @@ def meta_gradient(
     ------
     ValueError, TypeError
         If φ does not fit the problem, α or K is not positive, `shared` has nothing to share, or
-        the inner steps leave the floating-point range.
+        the inner steps leave the floating-point range; if a source samples an update that has no
+        estimator.
     """
     for name, source in (("path", path), ("curvature", curvature), ("outer", outer)):
         if isinstance(source, type) or not callable(source):
@@ -90,8 +91,9 @@ def meta_gradient(
             f"theta must stay finite, received NaN or infinity within {num_steps} inner steps; "
             "take a smaller step_size"
         )
-    adjoint = outer(problem.outer(phi, theta), rng).gradient
-    total = np.zeros(phi.shape)
+    last = outer(problem.outer(phi, theta), rng)
+    adjoint, direct = last.gradient, problem.direct(last)
+    total = np.zeros(phi.shape) if direct is None else direct
     start_moves = problem.start_vjp(adjoint) is not None
     for i in reversed(range(num_steps)):
         moved = problem.cross(differentials[i], adjoint)
@@ -118,7 +120,9 @@ def adapt(
 
 def _checked_phi(problem: Problem, phi: Any) -> Array:
     if not hasattr(problem, "inner"):
-        raise TypeError(f"problem must be a Maml, Lirpg or Mgrl, received {problem!r}")
+        raise TypeError(
+            f"problem must be a Maml, Lirpg, Mgrl, Lola or Lpg, received {type(problem).__name__}"
+        )
     return problem.check(phi)
 
 

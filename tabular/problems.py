@@ -5,8 +5,14 @@
     Mgrl   φ = (γ, λ)              inner update with generalised advantages of a fixed critic
                                    at (γ, λ), outer objective J at the MDP's own γ
 
-Each says how θ⁰ depends on φ, what the inner update at (φ, θ) is, and how its derivative with
-respect to φ pairs with a vector (Finn et al. 2017; Zheng et al. 2018; Xu et al. 2018).
+and, each in a file of its own,
+
+    Lola   φ = own policy          inner objective the other player's, outer one's own
+    Lpg    φ = network weights     inner update produced by the network, outer objective J
+
+Each says how θ⁰ depends on φ, what the inner update at (φ, θ) is, how its derivative with
+respect to φ pairs with a vector, and how the outer objective depends on φ at a fixed θ (Finn et
+al. 2017; Zheng et al. 2018; Xu et al. 2018).
 The K steps themselves are `tabular.metagradient`'s.
 """
 
@@ -48,6 +54,13 @@ class Problem(Protocol):
         """∂_φ⟨g, u⟩, in the shape of φ, or None where g does not depend on φ."""
         ...
 
+    def direct(self, differential: Differential) -> Array | None:
+        """q = ∂_φ J_Out at a fixed θ, from the differential of `outer`, in the shape of φ.
+
+        None where J_Out depends on φ only through θ.
+        """
+        ...
+
     def start_vjp(self, u: Array) -> Array | None:
         """(∂θ⁰/∂φ)ᵀ u, or None where θ⁰ does not depend on φ."""
         ...
@@ -76,13 +89,7 @@ class Maml:
     terminal_value: Any = None
 
     def __post_init__(self) -> None:
-        if self.horizon is not None:
-            _checks.positive_integer(self.horizon, "horizon")
-        if self.terminal_value is not None:
-            if self.horizon is None:
-                raise ValueError("terminal_value needs a horizon; the infinite horizon has no end")
-            end = _checks.table(self.terminal_value, "terminal_value", (self.mdp.num_states,))
-            object.__setattr__(self, "terminal_value", end)
+        object.__setattr__(self, "terminal_value", _end(self))
 
     def check(self, phi: Any) -> Array:
         """φ is a table of logits (..., S, A)."""
@@ -101,6 +108,9 @@ class Maml:
     def cross(self, differential: Differential, u: Array) -> None:
         """∇J does not depend on φ but through θ."""
 
+    def direct(self, differential: Differential) -> None:
+        """J does not depend on φ but through θ."""
+
     def start_vjp(self, u: Array) -> Array:
         """The identity."""
         return u
@@ -108,13 +118,19 @@ class Maml:
 
 @dataclass(frozen=True, eq=False)
 class Lirpg:
-    """φ = intrinsic reward (S, A): K steps on rewards R + φ from θ⁰, then the value under R."""
+    """φ = intrinsic reward (S, A): K steps on rewards R + φ from θ⁰, then the value under R.
+
+    `horizon` and `terminal_value` choose the objectives J_T instead of the infinite ones.
+    """
 
     mdp: TabularMDP
     theta0: Any
+    horizon: int | None = None
+    terminal_value: Any = None
 
     def __post_init__(self) -> None:
         _logits(self.mdp, self.theta0)
+        object.__setattr__(self, "terminal_value", _end(self))
 
     def check(self, phi: Any) -> Array:
         """φ is a reward table (..., S, A)."""
@@ -126,15 +142,18 @@ class Lirpg:
 
     def inner(self, phi: Array, theta: Array) -> Update:
         """∇J for rewards R + φ."""
-        return _objective(self.mdp.add_reward(phi), theta)
+        return _objective(self.mdp.add_reward(phi), theta, self.horizon, self.terminal_value)
 
     def outer(self, phi: Array, theta: Array) -> Update:
         """∇J for rewards R."""
-        return _objective(self.mdp, theta)
+        return _objective(self.mdp, theta, self.horizon, self.terminal_value)
 
     def cross(self, differential: Differential, u: Array) -> Array:
         """∂_φ⟨g, u⟩."""
         return differential.cross_reward(u)
+
+    def direct(self, differential: Differential) -> None:
+        """The outer objective does not contain φ."""
 
     def start_vjp(self, u: Array) -> None:
         """θ⁰ is fixed."""
@@ -195,8 +214,22 @@ class Mgrl:
         by_lambda = (differential.cross_lambda() * u).sum(axis=(-2, -1))
         return np.stack([by_gamma, by_lambda], axis=-1)
 
+    def direct(self, differential: Differential) -> None:
+        """The outer objective does not contain φ."""
+
     def start_vjp(self, u: Array) -> None:
         """θ⁰ is fixed."""
+
+
+def _end(problem: Maml | Lirpg) -> Array | None:
+    """The terminal table of a problem after checking it and the horizon."""
+    if problem.horizon is not None:
+        _checks.positive_integer(problem.horizon, "horizon")
+    if problem.terminal_value is None:
+        return None
+    if problem.horizon is None:
+        raise ValueError("terminal_value needs a horizon; the infinite horizon has no end")
+    return _checks.table(problem.terminal_value, "terminal_value", (problem.mdp.num_states,))
 
 
 def _logits(mdp: TabularMDP, theta: Any) -> Array:

@@ -22,7 +22,6 @@ import numpy as np
 from tabular import _checks
 from tabular.baselines import Baseline, exact_baseline
 from tabular.estimators import Estimate
-from tabular.mdp import TabularMDP
 from tabular.moments import Expectation
 from tabular.registry import find_estimator
 from tabular.sampling import sample
@@ -56,13 +55,39 @@ class Differential(Protocol):
 
 @dataclass(frozen=True)
 class Update:
-    """What an inner update differentiates: an MDP, and λ and V_b where the problem fixes them."""
+    """What an update differentiates, and how.
 
-    mdp: TabularMDP
+    Attributes
+    ----------
+    mdp : TabularMDP or None
+        Where trajectories are sampled; None if the update has no estimator.
+    theta : ndarray (..., S, A)
+        The logits of `mdp` that draw them.
+    gae_lambda, critic
+        λ and V_b where the problem fixes them.
+    exact : callable
+        Makes the exact differential.
+    view : callable, optional
+        Makes the problem's differential of one in the logits of `mdp`; the same if None.
+    """
+
+    mdp: Any
     theta: Array
     gae_lambda: Any = 1.0
     critic: Any = None
     exact: Any = None
+    view: Any = None
+
+    def seen(self, differential: Any) -> Any:
+        """The differential as the problem needs it."""
+        return differential if self.view is None else self.view(differential)
+
+    def require_estimator(self, source: Any) -> None:
+        """Raise TypeError unless trajectories can be sampled for this update."""
+        if self.mdp is None:
+            raise TypeError(
+                f"this problem's inner update has no sampled form; take Exact(), received {source}"
+            )
 
 
 class Source(Protocol):
@@ -79,7 +104,7 @@ class Exact:
 
     def __call__(self, update: Update, rng: np.random.Generator | None) -> Differential:
         """Return the problem's own exact differential."""
-        return update.exact()
+        return update.seen(update.exact())
 
 
 @dataclass(frozen=True)
@@ -132,7 +157,8 @@ class Sampled:
         return {"baseline": baseline, "gae_lambda": self.gae_lambda}
 
     def __call__(self, update: Update, rng: np.random.Generator | None) -> Estimate:
-        """Draw trajectories and return the estimate."""
+        """Draw trajectories and return the estimate, as the problem needs it."""
+        update.require_estimator(self)
         trajectories = sample(
             update.mdp,
             update.theta,
@@ -141,7 +167,9 @@ class Sampled:
             rng=_checks.generator(rng),
         )
         options = self.advantage_options(update, rng)
-        return Estimate(update.mdp, update.theta, trajectories, estimator=self.estimator, **options)
+        return update.seen(
+            Estimate(update.mdp, update.theta, trajectories, estimator=self.estimator, **options)
+        )
 
 
 @dataclass(frozen=True)
@@ -155,8 +183,11 @@ class Mean:
             raise TypeError(f"Mean needs a Sampled source, received {self.of!r}")
 
     def __call__(self, update: Update, rng: np.random.Generator | None) -> Expectation:
-        """Return the expectation of the estimate."""
+        """Return the expectation of the estimate, as the problem needs it."""
+        update.require_estimator(self)
         options = self.of.advantage_options(update, rng)
-        return Expectation(
-            update.mdp, update.theta, self.of.estimator, horizon=self.of.horizon, **options
+        return update.seen(
+            Expectation(
+                update.mdp, update.theta, self.of.estimator, horizon=self.of.horizon, **options
+            )
         )

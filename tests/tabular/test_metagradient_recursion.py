@@ -13,12 +13,13 @@ from tests.tabular.tolerances import SECOND, assert_close
 
 @dataclass(frozen=True)
 class Tanh:
-    """g = tanh(Aθ + Bφ), θ⁰ = Z φ + c, J_Out = |θ|²/2; θ is a vector."""
+    """g = tanh(Aθ + Bφ), θ⁰ = Z φ + c, J_Out = |θ|²/2 + θᵀWφ (W = 0 if None); θ is a vector."""
 
     A: Any
     B: Any
     Z: Any
     c: Any
+    W: Any
 
     def check(self, phi: Any) -> Any:
         return np.asarray(phi)
@@ -36,10 +37,15 @@ class Tanh:
         )
 
     def outer(self, phi: Any, theta: Any) -> Any:
-        return Update(None, theta, exact=lambda: Field(theta, None, None))
+        if self.W is None:
+            return Update(None, theta, exact=lambda: Field(theta, None, None))
+        return Update(None, theta, exact=lambda: Field(theta + self.W @ phi, None, theta @ self.W))
 
     def cross(self, differential: Any, u: Any) -> Any:
         return differential.by_phi.T @ u
+
+    def direct(self, differential: Any) -> Any:
+        return differential.by_phi
 
     def start_vjp(self, u: Any) -> Any:
         return None if self.Z is None else self.Z.T @ u
@@ -55,18 +61,49 @@ class Field:
         return self.by_theta.T @ u
 
 
-@pytest.mark.parametrize("start_depends", [True, False])
-@pytest.mark.parametrize("num_steps", range(1, 7))
-def test_the_recursion_with_jacobians_that_are_not_symmetric(start_depends, num_steps):
-    """Z_{i+1} = (I + α H_i) Z_i + α G_i forwards, ∇J = Z_Kᵀ ∇J_Out."""
-    rng, alpha = np.random.default_rng(num_steps), 0.4
+def make(num_steps: int, *, start_depends: bool, outer_depends: bool) -> tuple[Tanh, Any]:
+    """A problem and its φ."""
+    rng = np.random.default_rng(num_steps)
     Z = rng.normal(size=(4, 3)) if start_depends else None
-    problem = Tanh(rng.normal(size=(4, 4)), rng.normal(size=(4, 3)), Z, rng.normal(size=4))
-    phi = rng.normal(size=3)
-    theta, jacobian = problem.start(phi), np.zeros((4, 3)) if Z is None else Z
+    A, B, c = rng.normal(size=(4, 4)), rng.normal(size=(4, 3)), rng.normal(size=4)
+    phi, W = rng.normal(size=3), rng.normal(size=(4, 3))
+    return Tanh(A, B, Z, c, W if outer_depends else None), phi
+
+
+def forwards(problem: Tanh, phi: Any, *, step_size: float, num_steps: int) -> Any:
+    """Z_{i+1} = (I + α H_i) Z_i + α G_i, ∇J = q + Z_Kᵀ p."""
+    theta = problem.start(phi)
+    jacobian = np.zeros((4, 3)) if problem.Z is None else problem.Z
     for _ in range(num_steps):
         field = problem.inner(phi, theta).exact()
-        jacobian = jacobian + alpha * (field.by_theta @ jacobian + field.by_phi)
-        theta = theta + alpha * field.gradient
-    actual = meta_gradient(problem, phi, step_size=alpha, num_steps=num_steps)
-    assert_close(actual, jacobian.T @ theta, SECOND)
+        jacobian = jacobian + step_size * (field.by_theta @ jacobian + field.by_phi)
+        theta = theta + step_size * field.gradient
+    if problem.W is None:
+        return jacobian.T @ theta
+    return problem.W.T @ theta + jacobian.T @ (theta + problem.W @ phi)
+
+
+@pytest.mark.parametrize("start_depends", [True, False])
+@pytest.mark.parametrize("outer_depends", [True, False])
+@pytest.mark.parametrize("num_steps", range(1, 7))
+def test_the_recursion_with_jacobians_that_are_not_symmetric(
+    start_depends, outer_depends, num_steps
+):
+    problem, phi = make(num_steps, start_depends=start_depends, outer_depends=outer_depends)
+    options = {"step_size": 0.4, "num_steps": num_steps}
+    expected = forwards(problem, phi, **options)
+    assert_close(meta_gradient(problem, phi, **options), expected, SECOND)
+
+
+@pytest.mark.parametrize("wrong", ["no q", "half q", "Hessians not transposed"])
+def test_a_wrong_backward_pass_is_found(monkeypatch, wrong):
+    problem, phi = make(3, start_depends=True, outer_depends=True)
+    options = {"step_size": 0.4, "num_steps": 3}
+    expected = forwards(problem, phi, **options)
+    if wrong == "Hessians not transposed":
+        monkeypatch.setattr(Field, "vjp", lambda self, u: self.by_theta @ u)
+    else:
+        change = (lambda q: None) if wrong == "no q" else (lambda q: q / 2)
+        monkeypatch.setattr(Tanh, "direct", lambda self, outer: change(outer.by_phi))
+    with pytest.raises(AssertionError, match="differs by"):
+        assert_close(meta_gradient(problem, phi, **options), expected, SECOND)

@@ -1,0 +1,163 @@
+"""The law of a sampled inner path: a tree whose nodes are the realisable θ̂^i.
+
+    θ̂^{i+1} = θ̂^i + α (1/N) Σ_j ĝ(θ̂^i; τ_j),    i < K.
+
+A node's children are the multisets of N outcomes, with multinomial probabilities. Each level is
+one batch. With the exact inner gradient the tree is the path θ⁰, ..., θ^K itself.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations_with_replacement
+from math import comb
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import gammaln
+
+from tabular._checks import positive_integer
+from tabular.metagradient import positive_number
+from tabular.transitions import Array
+from theory.finite.problem import FiniteProblem, Inner, InnerOutcomes
+
+#: Most numbers in a table over a level's nodes and their children.
+MAX_NUMBERS = 30_000_000
+
+
+class Level(NamedTuple):
+    """The nodes θ̂^i of one level, in the order of their parents.
+
+    Attributes
+    ----------
+    theta : ndarray (B, d)
+    probability : ndarray (B,)
+    exact : Inner
+        The exact derivatives at them.
+    outcomes : InnerOutcomes
+        One trajectory's estimates, (B, M, ...).
+    children : InnerOutcomes or None
+        Averages of N estimates, (B, C, ...); None where the path is exact.
+    """
+
+    theta: Array
+    probability: Array
+    exact: Inner
+    outcomes: InnerOutcomes
+    children: InnerOutcomes | None
+
+
+class Paths(NamedTuple):
+    """Sampled inner paths.
+
+    Attributes
+    ----------
+    problem : FiniteProblem
+    step_size : float
+    num_trajectories : int or None
+        N; None where the path is exact.
+    levels : tuple of Level
+        i = 0, ..., K − 1.
+    ends, probability : ndarray (B, d), (B,)
+        The law of θ̂^K.
+    iterates : ndarray (K + 1, d)
+        The exact path θ⁰, ..., θ^K.
+    """
+
+    problem: FiniteProblem
+    step_size: float
+    num_trajectories: int | None
+    levels: tuple[Level, ...]
+    ends: Array
+    probability: Array
+    iterates: Array
+
+    @property
+    def num_steps(self) -> int:
+        """K."""
+        return len(self.levels)
+
+    def error(self, power: int) -> float:
+        """E‖θ̂^K − θ^K‖ for power one, its root mean square for power two."""
+        distance = np.linalg.norm(self.ends - self.iterates[-1], axis=-1)
+        return float((self.probability @ distance**power) ** (1 / power))
+
+
+def inner_paths(
+    problem: FiniteProblem, *, step_size: float, num_steps: int, num_trajectories: int | None
+) -> Paths:
+    """Enumerate the inner paths of a problem.
+
+    Parameters
+    ----------
+    problem : FiniteProblem
+    step_size : float
+        α > 0.
+    num_steps : int
+        K >= 1.
+    num_trajectories : int or None
+        N of an inner step; None for exact steps (one path).
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a number is not positive, or the tree is too large.
+    """
+    step_size = positive_number(step_size, "step_size")
+    num_steps = positive_integer(num_steps, "num_steps")
+    if num_trajectories is not None:
+        positive_integer(num_trajectories, "num_trajectories")
+    theta, probability = problem.start[None], np.ones(1)
+    iterates, levels = [problem.start], []
+    for i in range(num_steps):
+        exact, outcomes = problem.inner(theta), problem.inner_outcomes(theta)
+        if num_trajectories is None:
+            children, moves = None, exact.gradient[:, None]
+            probabilities = np.ones((len(theta), 1))
+        else:
+            _require_room(outcomes, num_trajectories, i)
+            children = _averages(outcomes, num_trajectories)
+            moves, probabilities = children.gradient, children.probability
+        levels.append(Level(theta, probability, exact, outcomes, children))
+        theta = (theta[:, None] + step_size * moves).reshape(-1, theta.shape[-1])
+        probability = (probability[:, None] * probabilities).ravel()
+        step = problem.inner(iterates[-1][None]).gradient[0]
+        iterates.append(iterates[-1] + step_size * step)
+    return Paths(
+        problem,
+        step_size,
+        num_trajectories,
+        tuple(levels),
+        theta,
+        probability,
+        np.array(iterates),
+    )
+
+
+def _averages(outcomes: InnerOutcomes, count: int) -> InnerOutcomes:
+    """The averages of `count` independent estimates and their probabilities."""
+    if count == 1:
+        return outcomes
+    num_outcomes = outcomes.probability.shape[-1]
+    chosen = np.array(list(combinations_with_replacement(range(num_outcomes), count)))
+    times = (chosen[:, :, None] == np.arange(num_outcomes)).sum(axis=1)
+    arrangements = np.rint(np.exp(gammaln(count + 1) - gammaln(times + 1).sum(axis=1)))
+    probability = outcomes.probability[..., chosen].prod(axis=-1) * arrangements
+    share = times / count
+    gradient, hessian, cross = (
+        np.einsum("cm,bm...->bc...", share, table, optimize=True) for table in outcomes[1:]
+    )
+    return InnerOutcomes(probability, gradient, hessian, cross)
+
+
+def _require_room(outcomes: InnerOutcomes, count: int, step: int) -> None:
+    """Raise unless the children of a level fit into memory."""
+    nodes, num_outcomes = outcomes.probability.shape
+    children = comb(num_outcomes + count - 1, count)
+    size, parameters = outcomes.cross.shape[-2:]
+    numbers = nodes * children * size * (size + parameters)
+    if numbers > MAX_NUMBERS:
+        raise ValueError(
+            f"step {step + 1} has {nodes} nodes with {children} children each ({num_outcomes} "
+            f"outcomes, {count} trajectories), {numbers} numbers, more than the {MAX_NUMBERS} "
+            "that fit; take fewer steps, fewer trajectories or a shorter horizon"
+        )

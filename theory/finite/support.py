@@ -1,0 +1,84 @@
+"""All trajectories of a tiny MDP once, their probabilities and estimates at many policies.
+
+    p(τ) = ρ(s_0) Π_t π(a_t|s_t) P(s_{t+1}|s_t, a_t)
+
+is a factor of the MDP's times one of the policy's. Of the last state an estimate sees V_b only, so
+trajectories that end in states with the same V_b are one outcome.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tabular.enumeration import enumerate_trajectories
+from tabular.estimators import Estimate
+from tabular.mdp import TabularMDP
+from tabular.policy import softmax
+from tabular.registry import find_estimator
+from tabular.sampling import Trajectories
+from tabular.sources import Sampled, Update
+from tabular.transitions import Array
+
+#: Most trajectories times policies estimated at once.
+MAX_ESTIMATES = 4_000_000
+
+
+class Support:
+    """The trajectories that a sampled source draws from an MDP.
+
+    Raises ValueError if they are too many (`tabular.enumeration`).
+    """
+
+    def __init__(self, mdp: TabularMDP, source: Sampled) -> None:
+        self._source = source
+        self._num_actions = mdp.num_actions
+        uniform = np.zeros((mdp.num_states, mdp.num_actions))
+        trajectories, probability = enumerate_trajectories(mdp, uniform, horizon=source.horizon)
+        self._trajectories = trajectories
+        self._environment = probability * float(mdp.num_actions) ** source.horizon
+        self._merged: dict[bytes, tuple[Trajectories, Array]] = {}
+
+    def estimates(self, update: Update) -> tuple[Array, Any]:
+        """Probabilities (B, M), and estimates with trials (B, M), at logits (B, 1, S, A).
+
+        Raises
+        ------
+        ValueError
+            If B·M is more than `MAX_ESTIMATES`.
+        """
+        num_states = update.mdp.num_states
+        options = self._source.advantage_options(update, None)
+        kind = find_estimator(self._source.estimator)
+        end, _ = kind.advantage_inputs(num_states, options["baseline"], 1.0)
+        trajectories, environment = self._outcomes(np.reshape(end, (-1, num_states)))
+        policies, count = len(update.theta), len(environment)
+        if policies * count > MAX_ESTIMATES:
+            raise ValueError(
+                f"{count} trajectories at {policies} policies are {policies * count} estimates, "
+                f"more than the {MAX_ESTIMATES} that fit; take a shorter horizon, fewer steps or "
+                "fewer trajectories"
+            )
+        pairs = trajectories.states[:-1, :, 0] * self._num_actions + trajectories.actions[..., 0]
+        chosen = softmax(update.theta).reshape(policies, -1)[:, pairs]
+        repeated = Trajectories(
+            *(np.repeat(table[:, None], policies, axis=1) for table in trajectories)
+        )
+        estimate = Estimate(
+            update.mdp, update.theta, repeated, estimator=self._source.estimator, **options
+        )
+        return chosen.prod(axis=1) * environment, estimate
+
+    def _outcomes(self, end: Array) -> tuple[Trajectories, Array]:
+        """Trajectories (T + 1, M, 1) and ρ Π_t P (M,), merged where V_b (B, S) agrees at the end."""
+        _, kinds = np.unique(end, axis=1, return_inverse=True)
+        label = kinds.tobytes()
+        if label not in self._merged:
+            states, actions, rewards = (table[..., 0] for table in self._trajectories)
+            seen = np.concatenate([states[:-1], kinds.ravel()[states[-1]][None], actions, rewards])
+            _, first, outcome = np.unique(seen, axis=1, return_index=True, return_inverse=True)
+            total = np.bincount(outcome.ravel(), self._environment)
+            kept = Trajectories(*(table[:, first] for table in self._trajectories))
+            self._merged[label] = kept, total
+        return self._merged[label]
