@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import comb
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -26,7 +27,7 @@ from tabular import _checks, moments
 from tabular.mdp import TabularMDP
 from tabular.problems import Maml
 from tabular.transitions import Array
-from theory.finite.counts import count_ends, end_law
+from theory.finite.paths import inner_paths
 from theory.finite.problem import FiniteProblem
 from theory.hessian_error import HessianErrorCurve, hessian_error_curve
 from theory.second_order import SampledLoop
@@ -37,7 +38,7 @@ LARGEST = 1000
 #: A softmax policy is another one when its logits move so far.
 LOGIT = 1.0
 #: Most ends of an exact law: less than a second.
-FEW_ENDS = 500_000
+FEW_ENDS = 100_000
 
 
 class Constants(NamedTuple):
@@ -217,7 +218,7 @@ class _Spreads:
             last = loop.num_steps - 1
             spread.append(path.spreads[last] / np.sqrt(loop.num_trajectories))
             if self.finite is not None and last > 0 and self._fits(loop):
-                spread[-1] = end_law(self.finite, **loop._asdict()).spread()
+                spread[-1] = inner_paths(self.finite, **loop._asdict()).error(2)
             empirical.append(spread_bound(*path.constants[last], loop))
         certified = None
         if self.certified is not None:
@@ -236,4 +237,6 @@ class _Spreads:
         """Whether the exact law has few enough ends."""
         if self.finite is None:
             return False
-        return count_ends(self.finite, loop.num_steps, loop.num_trajectories) <= FEW_ENDS
+        outcomes = self.finite.inner_outcomes(self.finite.start[None]).probability.shape[-1]
+        children = comb(outcomes + loop.num_trajectories - 1, loop.num_trajectories)
+        return children**loop.num_steps <= FEW_ENDS

@@ -20,7 +20,7 @@ import numpy as np
 
 from tabular import _checks
 from tabular.transitions import Array
-from theory.finite.counts import end_law
+from theory.finite.paths import inner_paths
 from theory.finite.problem import FiniteProblem
 
 Variable = Literal["N", "alpha", "K"]
@@ -71,6 +71,19 @@ class Rate:
         return float(self.slopes[0 if self.end == "first" else -1])
 
     @property
+    def limit(self) -> float:
+        """The slope extrapolated to the end: without a remainder in x ("first") or 1/x ("last").
+
+        From the two local slopes s there, at the geometric means m of their points.
+        """
+        if len(self.slopes) < 2:
+            return self.slope
+        m, s = np.sqrt(self.x[1:] * self.x[:-1]), self.slopes
+        if self.end == "first":
+            return float((m[1] * s[0] - m[0] * s[1]) / (m[1] - m[0]))
+        return float((m[-1] * s[-1] - m[-2] * s[-2]) / (m[-1] - m[-2]))
+
+    @property
     def fitted(self) -> float:
         """The slope of the least-squares line through all points."""
         return float(np.polyfit(np.log(self.x), np.log(self.y), 1)[0])
@@ -98,7 +111,7 @@ def compositional_numbers(
     Raises
     ------
     ValueError
-        If `variable` is another, or a loop has too many ends (`theory.finite.counts`).
+        If `variable` is another, or a tree is too large (`theory.finite.paths`).
     """
     names = {"N": "num_trajectories", "alpha": "step_size", "K": "num_steps"}
     if variable not in names:
@@ -111,9 +124,10 @@ def compositional_numbers(
             "num_trajectories": num_trajectories,
             names[variable]: value,
         }
-        law = end_law(problem, **options)
-        shift = law.shift(problem.outer(law.theta).gradient, problem.outer(law.exact).gradient)
-        rows.append((law.error(), law.spread(), float(np.linalg.norm(shift))))
+        paths = inner_paths(problem, **options)
+        mean = paths.probability @ problem.outer(paths.ends).gradient
+        bias = np.linalg.norm(mean - problem.outer(paths.iterates[-1:]).gradient[0])
+        rows.append((paths.error(1), paths.error(2), float(bias)))
     return Numbers(*np.array(rows).T)
 
 

@@ -14,7 +14,22 @@ from scipy.stats import binom
 from tabular import TabularMDP, exact
 from tabular.enumeration import enumerate_trajectories
 from tabular.estimators import Estimate
+from tabular.problems import Maml
+from tabular.sources import Sampled
 from tests.tabular.reference import Reference
+from tests.tabular.tolerances import Tolerance
+from theory.finite.tabular import TabularFinite
+from theory.second_order import SampledLoop
+
+#: Sums over all the ends of a loop of numbers exact to 1e-13.
+ENDS = Tolerance(rtol=1e-11, atol=1e-13)
+
+
+def finite(loop: SampledLoop, estimator: str = "loaded_dice") -> TabularFinite:
+    """The same loop with its finitely many outcomes."""
+    problem = Maml(loop.mdp, horizon=loop.horizon, terminal_value=loop.baseline)
+    source = Sampled(estimator, 1, loop.horizon, lambda *_: loop.baseline)
+    return TabularFinite(problem, loop.theta0, source)
 
 
 class Slow(NamedTuple):

@@ -9,11 +9,10 @@ from tabular.problems import Maml
 from tabular.sources import Sampled
 from tests.tabular.reference import random_mdp
 from tests.tabular.tolerances import Tolerance, assert_close
-from tests.theory.finite.test_counts import COUNTED
+from tests.theory.sample_paths import ENDS, finite
 from theory import curves
 from theory.curves import Constants, make_curves
-from theory.finite.bandit import Bandit
-from theory.finite.counts import end_law
+from theory.finite.paths import inner_paths
 from theory.hessian_error import hessian_error_curve
 from theory.second_order import SampledLoop
 from theory.statements.compositional_bias import Loop
@@ -27,9 +26,8 @@ SETTING = Loop(0.2, 2, 8)
 
 
 def test_exact_where_the_law_is_given():
-    found = make_curves(
-        ARMS, ARMS_THETA, SETTING, horizon=1, counts=[1, 8], finite=Bandit(ARMS, ARMS_THETA)
-    )
+    problem = finite(SampledLoop(ARMS, ARMS_THETA, 0.2, 1, 1))
+    found = make_curves(ARMS, ARMS_THETA, SETTING, horizon=1, counts=[1, 8], finite=problem)
     for curve, field in (
         (found.over_counts, "num_trajectories"),
         (found.over_step_sizes, "step_size"),
@@ -39,8 +37,7 @@ def test_exact_where_the_law_is_given():
         assert curve.reliable.all()
         for x, spread, bound in zip(curve.x, curve.spread, curve.empirical, strict=True):
             options = SETTING._asdict() | {field: int(x) if field.startswith("num") else x}
-            law = end_law(Bandit(ARMS, ARMS_THETA), **options)
-            assert_close(spread, law.spread(), COUNTED)
+            assert_close(spread, inner_paths(problem, **options).error(2), ENDS)
             assert bound > 0.9 * spread
     assert_close(found.over_step_sizes.x, 0.2 * 2.0 ** np.arange(-2, 3), SAME_SUMS)
 
@@ -128,7 +125,7 @@ def test_leading_order_is_that_of_sampled_loops():
     for _ in range(3):
         ends = ends + step_size * source(problem.inner(ends, ends), rng).gradient
     assert_close(
-        adapt(problem, theta, step_size=step_size, num_steps=3)[-1], loop.iterates[-1], COUNTED
+        adapt(problem, theta, step_size=step_size, num_steps=3)[-1], loop.iterates[-1], ENDS
     )
     squares = ((ends - loop.iterates[-1]) ** 2).sum(axis=(1, 2))
     error = squares.std() / np.sqrt(trials)

@@ -10,9 +10,8 @@ from tests.tabular.reference import Reference, random_mdp
 from tests.tabular.surrogates import quietly
 from tests.tabular.tolerances import THIRD, Tolerance, assert_close
 from tests.tabular.unroll import maml
-from tests.theory.sample_paths import Slow
-from theory.finite.bandit import Bandit
-from theory.finite.counts import end_law
+from tests.theory.sample_paths import Slow, finite
+from theory.finite.paths import inner_paths
 from theory.second_order import SampledLoop, contract_third
 
 #: Products of K factors I + αH and of third derivatives, each exact to 1e-11.
@@ -83,11 +82,14 @@ def test_forward_moments_are_the_backward_form(K):
 
 def remainders(own: SampledLoop, counts: list[int], scale: float = 1.0) -> np.ndarray:
     """‖N bias/coefficient − 1‖ of ∇J at each N, exact by counts."""
-    problem = Bandit(own.mdp, own.theta0, baseline=own.baseline)
+    problem = finite(own)
     found = []
     for N in counts:
-        law = end_law(problem, step_size=own.step_size, num_steps=own.num_steps, num_trajectories=N)
-        bias = law.shift(problem.outer(law.theta).gradient, problem.outer(law.exact).gradient)
+        paths = inner_paths(
+            problem, step_size=own.step_size, num_steps=own.num_steps, num_trajectories=N
+        )
+        mean = paths.probability @ problem.outer(paths.ends).gradient
+        bias = mean - problem.outer(paths.iterates[-1:]).gradient[0]
         expected = scale * own.gradient_coefficient.ravel()
         found.append(np.linalg.norm(N * bias - expected) / np.linalg.norm(expected))
     return np.array(found)

@@ -10,7 +10,7 @@ from tabular import TabularMDP
 from tests.tabular.tolerances import Tolerance, assert_close
 from tests.theory.sample_paths import Slow
 from theory.constants import Lipschitz, Noise
-from theory.finite.counts import end_law
+from theory.finite.paths import inner_paths
 from theory.finite.quadratic import Quadratic
 from theory.statements.compositional_bias import (
     Loop,
@@ -33,8 +33,9 @@ replace = dataclasses.replace
 
 def quadratic_bias(loop: Loop) -> float:
     """E θ̂²/2 − θ²/2 after K steps of a quadratic with c₁ = 0.8, σ = 1.5."""
-    law = end_law(Quadratic(0.8, 1.5, 0.2), **loop._asdict())
-    return float(law.shift(law.theta**2 / 2, law.exact**2 / 2)[0])
+    paths = inner_paths(Quadratic(0.8, 1.5, 0.2), **loop._asdict())
+    mean = paths.probability @ paths.ends[:, 0] ** 2
+    return float(mean - paths.iterates[-1, 0] ** 2) / 2
 
 
 @pytest.mark.parametrize("loop", LOOPS, ids=str)
