@@ -20,8 +20,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tabular._checks import positive_integer
 from tabular.transitions import Array
+from theory.cases import require_case
 from theory.finite.paths import Level, Paths
 from theory.finite.problem import FiniteProblem, Inner, InnerOutcomes
 
@@ -72,9 +72,7 @@ def meta_gradient_law(
     ValueError, TypeError
         If a number is not positive, or `shared` has nothing to share.
     """
-    require_case(
-        paths.num_trajectories, curvature_trajectories, outer_trajectories, shared=shared
-    )
+    require_case(paths.num_trajectories, curvature_trajectories, outer_trajectories, shared=shared)
     problem, alpha = paths.problem, paths.step_size
     z, second = _last(paths, outer_trajectories)
     for level in reversed(paths.levels):
@@ -91,22 +89,6 @@ def meta_gradient_law(
     mean = ends @ z[0]
     covariance = ends @ (second[0] - np.outer(z[0], z[0])) @ ends.T
     return MetaLaw(mean, covariance)
-
-
-def require_case(path: int | None, curvature: int | None, outer: int | None, *, shared: bool) -> None:
-    """Raise unless the numbers of trajectories say what is sampled."""
-    for name, count in (
-        ("num_trajectories", path),
-        ("curvature_trajectories", curvature),
-        ("outer_trajectories", outer),
-    ):
-        if count is not None:
-            positive_integer(count, name)
-    if shared and (path is None or curvature != path):
-        raise ValueError(
-            "shared samples need a sampled path and as many curvature_trajectories, received "
-            f"{path} and {curvature}"
-        )
 
 
 def _independent(

@@ -62,8 +62,11 @@ class Support:
             )
         pairs = trajectories.states[:-1, :, 0] * self._num_actions + trajectories.actions[..., 0]
         chosen = softmax(update.theta).reshape(policies, -1)[:, pairs]
+        states, actions, rewards = trajectories
         repeated = Trajectories(
-            *(np.repeat(table[:, None], policies, axis=1) for table in trajectories)
+            np.repeat(states[:, None], policies, axis=1),
+            np.repeat(actions[:, None], policies, axis=1),
+            np.repeat(rewards[:, None], policies, axis=1),
         )
         estimate = Estimate(
             update.mdp, update.theta, repeated, estimator=self._source.estimator, **options
@@ -71,14 +74,15 @@ class Support:
         return chosen.prod(axis=1) * environment, estimate
 
     def _outcomes(self, end: Array) -> tuple[Trajectories, Array]:
-        """Trajectories (T + 1, M, 1) and ρ Π_t P (M,), merged where V_b (B, S) agrees at the end."""
+        """Trajectories (T + 1, M, 1) and ρ Π P (M,), merged where V_b (B, S) agrees at the end."""
         _, kinds = np.unique(end, axis=1, return_inverse=True)
         label = kinds.tobytes()
         if label not in self._merged:
-            states, actions, rewards = (table[..., 0] for table in self._trajectories)
-            seen = np.concatenate([states[:-1], kinds.ravel()[states[-1]][None], actions, rewards])
+            states, actions, rewards = self._trajectories
+            last = kinds.ravel()[states[-1:]]
+            seen = np.concatenate([states[:-1], last, actions, rewards])[..., 0]
             _, first, outcome = np.unique(seen, axis=1, return_index=True, return_inverse=True)
-            total = np.bincount(outcome.ravel(), self._environment)
-            kept = Trajectories(*(table[:, first] for table in self._trajectories))
+            total = np.bincount(outcome.ravel(), self._environment).astype(np.float64)
+            kept = Trajectories(states[:, first], actions[:, first], rewards[:, first])
             self._merged[label] = kept, total
         return self._merged[label]
