@@ -27,11 +27,13 @@ from tabular import _checks, moments
 from tabular.mdp import TabularMDP
 from tabular.problems import Maml
 from tabular.transitions import Array
+from theory.constants import Lipschitz, Noise
 from theory.finite.paths import inner_paths
 from theory.finite.problem import FiniteProblem
 from theory.hessian_error import HessianErrorCurve, hessian_error_curve
 from theory.second_order import SampledLoop
-from theory.statements.compositional_bias import Loop, spread_bound
+from theory.statements.compositional_bias import Loop
+from theory.statements.lemma_4_4 import second_moment_bound
 
 #: Most state-action pairs whose D × D tables are made.
 LARGEST = 1000
@@ -41,11 +43,8 @@ LOGIT = 1.0
 FEW_ENDS = 100_000
 
 
-class Constants(NamedTuple):
-    """c₁ and σ_in."""
-
-    c1: float
-    sigma_in: float
+#: Assumptions 4.1 and 4.3.
+Constants = tuple[Lipschitz, Noise]
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,7 @@ def make_curves(
         The N, the α (α/4 to 4α if not given) and the largest K of the error curves.
     hessian_errors, hessian_steps : sequence of float, sequence of int
         αΔ and K of the Hessian curves.
-    certified : Constants, optional
+    certified : (Lipschitz, Noise), optional
         For a second bound.
     finite : FiniteProblem, optional
         The same loop with finitely many outcomes.
@@ -193,13 +192,13 @@ class _Spreads:
         if num_steps == 1:
             variance = moments.gradient_variance(self.mdp, self.theta0, "ad", **self.options)
             sigma = float(np.sqrt(variance))
-            return _Along(np.array([step_size * sigma]), [Constants(0.0, sigma)])
+            return _Along(np.array([step_size * sigma]), [_constants(0.0, sigma)])
         loop = SampledLoop(self.mdp, self.theta0, step_size, num_steps, **self.options)
         spreads = np.sqrt([np.trace(S) for S in loop.covariances[1:]])
         c1 = np.maximum.accumulate([np.linalg.norm(H, 2) for H in loop.hessians])
         sigma_in = np.maximum.accumulate([np.sqrt(np.trace(noise)) for noise in loop.noises])
         return _Along(
-            spreads, [Constants(*map(float, pair)) for pair in zip(c1, sigma_in, strict=True)]
+            spreads, [_constants(*map(float, pair)) for pair in zip(c1, sigma_in, strict=True)]
         )
 
     def curve(
@@ -219,10 +218,12 @@ class _Spreads:
             spread.append(path.spreads[last] / np.sqrt(loop.num_trajectories))
             if self.finite is not None and last > 0 and self._fits(loop):
                 spread[-1] = inner_paths(self.finite, **loop._asdict()).error(2)
-            empirical.append(spread_bound(*path.constants[last], loop))
+            empirical.append(second_moment_bound(*path.constants[last], **loop._asdict()))
         certified = None
         if self.certified is not None:
-            certified = np.array([spread_bound(*self.certified, loop) for loop in loops])
+            certified = np.array(
+                [second_moment_bound(*self.certified, **loop._asdict()) for loop in loops]
+            )
         return ErrorCurve(
             variable,
             np.array(values, dtype=np.float64),
@@ -240,3 +241,10 @@ class _Spreads:
         outcomes = self.finite.inner_outcomes(self.finite.start[None]).probability.shape[-1]
         children = comb(outcomes + loop.num_trajectories - 1, loop.num_trajectories)
         return children**loop.num_steps <= FEW_ENDS
+
+
+def _constants(c1: float, sigma_in: float) -> Constants:
+    """The two that Lemma 4.4 needs."""
+    lipschitz = Lipschitz(c1, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, "sampled θ")
+    noise = Noise(sigma_in, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, "sampled θ")
+    return lipschitz, noise

@@ -11,7 +11,8 @@ from tests.tabular.reference import random_mdp
 from tests.tabular.tolerances import Tolerance, assert_close
 from tests.theory.sample_paths import ENDS, finite
 from theory import curves
-from theory.curves import Constants, make_curves
+from theory.constants import Lipschitz, Noise
+from theory.curves import make_curves
 from theory.finite.paths import inner_paths
 from theory.hessian_error import hessian_error_curve
 from theory.second_order import SampledLoop
@@ -43,7 +44,10 @@ def test_exact_where_the_law_is_given():
 
 
 def test_leading_order_elsewhere():
-    certified = Constants(5.0, 9.0)
+    certified = (
+        Lipschitz(5.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, "every θ"),
+        Noise(9.0, *[0.0] * 8, "every θ"),
+    )
     found = make_curves(
         MDP, THETA, SETTING, horizon=3, baseline=BASELINE, counts=[4, 16], certified=certified
     )

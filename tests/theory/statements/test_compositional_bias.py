@@ -1,7 +1,7 @@
 """The explicit 1/N bounds: attained by quadratics, and never passed by two arms."""
 
 import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ from theory.statements.compositional_bias import (
     bias_bound,
     compositional_bias,
     meta_gradient_bias,
-    weakest,
+    on_segments,
 )
 
 #: Sums over the ends of a loop, exact to 1e-13 of numbers of size a^{2K}.
@@ -47,10 +47,10 @@ def test_prop_5_2_is_attained(loop):
     assert second.holds
     assert_close(second.ratio, 1.0, ATTAINED)
     assert first.holds
-    assert first.name == "Lemma 4.4, bias"
-    assert second.name == "Prop 5.2"
+    assert first.name == "Lemma 4.4, bias of f"
+    assert second.name == "Prop 5.2, bias of f"
     assert second.certified
-    assert second.setting["num_steps"] == loop.num_steps
+    assert second.setting["K"] == loop.num_steps
     for wrong in (Smoothness(100.0, 0.99), Smoothness(100.0, 0.5)):
         assert not compositional_bias(bias, wrong, lipschitz, noise, loop)[1].holds
     quieter = replace(noise, sigma_in=1.49)
@@ -115,6 +115,57 @@ def test_hessian_term_is_that_of_theorem_4_5():
         check = meta_gradient_bias(0.0, lipschitz, second, noise, Loop(0.3, K, 4))
         expected = 2.0 * ((1 + 0.3 * 1.3) ** K - (1 + 0.3 * 0.8) ** K)
         assert_close(check.terms["Hessian"], expected, ATTAINED)
+
+
+class Bounds(NamedTuple):
+    """Of a function: its norm, its Lipschitz constant and that of its derivative."""
+
+    size: float
+    first: float
+    second: float
+
+    def __add__(self, other: "Bounds") -> "Bounds":  # type: ignore[override]
+        return Bounds(*(x + y for x, y in zip(self, other, strict=True)))
+
+    def times(self, other: "Bounds") -> "Bounds":
+        """The product rule, twice."""
+        return Bounds(
+            self.size * other.size,
+            self.first * other.size + self.size * other.first,
+            self.second * other.size + 2 * self.first * other.first + self.size * other.second,
+        )
+
+    def after(self, step: "Bounds") -> "Bounds":
+        """The chain rule, twice."""
+        bent = self.second * step.first**2 + self.first * step.second
+        return Bounds(self.size, self.first * step.first, bent)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("K", [1, 2, 3, 4])
+def test_recursions_are_the_product_and_chain_rules(K, shared):
+    rng = np.random.default_rng(K)
+    one = Lipschitz(*rng.random(8), "every θ")
+    two = SecondLipschitz(*rng.random(8), "every θ")
+    noise, loop = Noise(*rng.random(9), "every θ"), Loop(0.7, K, 5)
+    alpha = loop.step_size
+    step = Bounds(np.nan, 1 + alpha * one.c1, alpha * one.rho1)
+    moved = Bounds(1 + alpha * two.H_bar, alpha * two.rho_bar1, alpha * two.nu_bar1)
+    crossed = Bounds(alpha * two.G_bar, alpha * two.rho_bar2, alpha * two.nu_bar2)
+    p, q = [Bounds(one.m1, one.mu1, two.rho_out)], [Bounds(0.0, one.mu2, two.nu_q)]
+    for _ in range(K - 1):
+        q.insert(0, q[0].after(step) + crossed.times(p[0].after(step)))
+        p.insert(0, moved.times(p[0].after(step)))
+    z, curved, coupled = one.zeta0, 0.0, 0.0
+    for i in range(K):
+        mean = moved.size * z + crossed.size
+        fresh = noise.sigma_H * z + noise.sigma_J
+        curved += noise.sigma_in**2 / 2 * (q[i].second + mean * p[i].second)
+        coupled += noise.sigma_in * fresh * p[i].first
+        z = np.sqrt(mean**2 + shared * alpha**2 * fresh**2 / 5)
+    terms = meta_gradient_bias(0.0, one, two, noise, loop, shared=shared).terms
+    assert_close(terms["compositional"], alpha**2 / 5 * curved, ATTAINED)
+    assert_close(terms["coupling"], shared * alpha**2 / 5 * coupled, ATTAINED)
 
 
 # Two arms: everything hangs on x = θ₁ − θ₂, and constants are the largest values over a line.
@@ -236,6 +287,17 @@ def test_prop_5_2_holds_for_two_arms(alpha):
                 assert second.rhs < 0.3 * first.rhs
 
 
-def test_the_weakest_scope_counts():
-    assert weakest("every θ", "every realisable θ") == "every realisable θ"
-    assert weakest("every θ", "sampled θ", "every realisable θ") == "sampled θ"
+def test_realisable_constants_are_empirical_here():
+    assert on_segments("every θ") == "every θ"
+    assert on_segments("every realisable θ") == "sampled θ"
+    lipschitz = replace(NOTHING, scope="every realisable θ")
+    first, second = compositional_bias(0.0, Smoothness(1.0, 1.0), lipschitz, QUIET, LOOPS[0])
+    assert first.certified
+    assert not second.certified
+    assert not meta_gradient_bias(0.0, lipschitz, LINEAR, QUIET, LOOPS[0]).certified
+
+
+def test_unbiased_maml_takes_assumption_4_1():
+    lipschitz, second, _ = two_arm_constants("loaded_dice")
+    found = SecondLipschitz.unbiased_maml(lipschitz, second.nu_bar1)
+    assert_close(dataclasses.astuple(found)[:-1], dataclasses.astuple(second)[:-1], ATTAINED)
