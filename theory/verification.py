@@ -27,7 +27,6 @@ import hashlib
 from collections.abc import Callable
 
 import numpy as np
-import scipy.sparse.linalg as spla
 
 from tabular import exact
 from tabular.mdp import TabularMDP
@@ -35,6 +34,7 @@ from tabular.sampling import successor_rewards
 from theory.bound_checks import bound_checks, bounds_note
 from theory.effort import choose_horizon
 from theory.laws import estimator_laws
+from theory.norms import spectral_norm
 from theory.point import Point
 from theory.report import Law, Report, make_row, norm
 from theory.settings import Settings
@@ -152,26 +152,6 @@ def check_mdp(mdp: TabularMDP) -> None:
             f"{mdp.name} has values of size {largest:.2g}; their fourth powers leave the range of "
             f"floats. Scale the rewards so that they lie between {1 / EXTREME:g} and {EXTREME:g}"
         )
-
-
-def spectral_norm(evaluation: exact.Evaluation, rounding: float = 0.0) -> float:
-    """‖∇²J‖ from Hessian-vector products (Lanczos), or directly where S·A is small.
-
-    A norm of at most `rounding` is a zero: Lanczos would look for directions in noise.
-    """
-    shape = evaluation.gradient.shape
-    size = int(np.prod(shape))
-    if size <= 50:
-        largest = float(np.linalg.norm(evaluation.hessian.reshape(size, size), 2))
-        return largest if largest > rounding else 0.0
-    operator = spla.LinearOperator(
-        (size, size), matvec=lambda v: evaluation.hvp(v.reshape(shape)).ravel(), dtype=float
-    )
-    start = evaluation.gradient.ravel() + 1e-3 * np.cos(np.arange(size))
-    if norm(operator.matvec(start)) <= rounding * norm(start):
-        return 0.0
-    values = spla.eigsh(operator, k=1, which="LM", v0=start, tol=1e-9, return_eigenvectors=False)
-    return float(np.abs(values).max())
 
 
 def fingerprint(mdp: TabularMDP) -> str:

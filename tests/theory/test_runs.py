@@ -11,9 +11,10 @@ from tabular import TabularMDP, exact, zoo
 from tests.tabular.reference import Reference
 from tests.tabular.tolerances import assert_close
 from tests.theory.cases import CROSSING, NAMES, ROW, dense_random, noisy_rewards, rows_of
+from theory.norms import spectral_norm
 from theory.report import Report
 from theory.settings import Settings
-from theory.verification import spectral_norm, verify
+from theory.verification import verify
 
 SAMPLED = {"z_mean", "z_sd", "sampled_rmse", "compositional", "compositional_se"}
 
