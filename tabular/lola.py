@@ -91,12 +91,11 @@ class Lola:
 
     def _objective(self, mdp: TabularMDP, phi: Array, theta: Array) -> Update:
         joint = self.game.joint_logits(phi, theta)
-        return Update(
-            mdp,
-            joint,
-            exact=lambda: evaluation_of(mdp, joint),
-            view=lambda differential: Shares(differential, self.game.num_actions),
-        )
+
+        def view(differential: Differential) -> Shares:
+            return Shares(differential, self.game.num_actions)
+
+        return Update(mdp, joint, exact=lambda: view(evaluation_of(mdp, joint)), view=view)
 
     def inner(self, phi: Array, theta: Array) -> Update:
         """∇_θ J²."""
