@@ -260,3 +260,11 @@ def test_windows_cover_every_step_once(lifetime, window):
     ends = window_ends(lifetime, window)
     assert [i for s, e in ends for i in range(s, e)] == list(range(lifetime))
     assert all(e - s == window for s, e in ends[:-1])
+
+
+def test_without_a_gradient_there_is_no_angle():
+    """One action: nothing to learn, and neither cosine nor noise has a meaning."""
+    case = lifetime_case("lirpg", (3, 1))
+    (found,) = truncations(case.problem, case.phi, step_size=1.0, lifetime=2, windows=[1])
+    assert found.bias == 0
+    assert np.isnan([found.cosine, found.noise]).all()
