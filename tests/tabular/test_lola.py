@@ -113,6 +113,7 @@ def test_batches_are_the_singles():
         for start in (theta, *thetas)
     ]
     assert_close(meta_gradient(Lola(game, theta), phis, **options), singles[0][1:], META)
+    assert {x.shape for x in adapt(Lola(game, theta), phis, **options)} == {(3, 4, 2)}
     for i, row in enumerate(meta_gradient(Lola(game, thetas), phi, **options)):
         assert_close(row, singles[1 + i][0], META)
     for i, row in enumerate(meta_gradient(Lola(game, thetas), phis, **options)):
