@@ -1,0 +1,1 @@
+"""What the meta-gradient is of: other objectives than the K steps taken as they stand."""
