@@ -180,7 +180,7 @@ def _law(
     p, here = paths.probability, problem.outer_outcomes(paths.theta)
     every = here.direct + here.gradient @ paths.jacobian
     returns = problem.outer_returns(paths.theta)
-    X = np.vecdot(here.probability[..., None], every, axis=-2)
+    X = (here.probability[:, None] @ every)[:, 0]
     J = np.vecdot(here.probability, returns)
     score = paths.scores.sum(axis=1)
     Y = (J - baseline)[:, None] * score
