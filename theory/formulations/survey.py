@@ -1,9 +1,9 @@
 """Appendix B's claims over many random tiny MDPs: quantiles of what `comparison` measures.
 
 The paper agrees that the K-sample meta-gradient is unbiased for MAML, and holds against it that
-"the variance of sampling correction term is large because it needs to sum up all K terms", so that
-expected steps (EPG) "can achieve lower variance". Each is a ratio here, one a random MDP: S = A = 2,
-dense transitions, rewards in [0, 1], standard normal φ, N outer trajectories, b = J_T(φ).
+"the variance of sampling correction term [...] is large because it needs to sum up all K terms", so
+that expected steps (EPG) "can achieve lower variance". Each claim is a ratio here. The MDPs have
+S = A = 2, dense transitions and rewards in [0, 1]; φ is standard normal, n_o = N and b = J_T(φ).
 Source: [Liu2022], Appendix B.
 """
 
