@@ -111,6 +111,19 @@ class Comparison:
         targets = {"epg": self.epg_target, "sampled": self.sampled_target}
         return {name: self.laws["ad"].best_coefficient(x) for name, x in targets.items()}
 
+    @property
+    def break_even(self) -> float:
+        """Independent estimates to average until c = 1 errs less than c = 0 about ∇J_S^K.
+
+        (V[X + Y] − V[X])/‖E Y‖², for an average of B has variance V/B; zero if c = 1 always does.
+        """
+        without, whole = self.row("ad", 0.0), self.row("ad", 1.0)
+        costs = whole.variance - without.variance
+        if costs <= 0:
+            return 0.0
+        gains = without.sampled_bias**2 - whole.sampled_bias**2
+        return costs / gains if gains > 0 else float("inf")
+
     def row(self, estimator: str, coefficient: float) -> Row:
         """One estimator's biases and variance."""
         own = self.laws[estimator]

@@ -50,7 +50,8 @@ def measures(found: Comparison) -> dict[str, float]:
     -------
     dict of str to float
         Relative distance of the targets and bias at c = 0; variances of the correction, of the
-        K-sample estimate and of the EPG estimates; best coefficients; mean squared errors.
+        K-sample estimate and of the EPG estimates; best coefficients; how many estimates have to be
+        averaged until the correction pays; mean squared errors.
     """
     own, epg, sampled = found.laws["ad"], found.epg_target, found.sampled_target
     path, whole = own.path_variance, own.variance()
@@ -64,6 +65,7 @@ def measures(found: Comparison) -> dict[str, float]:
         "V[X+Y]/V[loaded_dice]": whole / loaded.path_variance,
         "best c, ∇J_S": found.best["sampled"],
         "best c, ∇J": found.best["epg"],
+        "estimates until c=1 errs less": found.break_even,
         "∇J_S: error(c=1)/error(c=0)": own.squared_error(sampled) / own.squared_error(sampled, 0.0),
         "∇J: error(c=1)/error(c=0)": own.squared_error(epg) / own.squared_error(epg, 0.0),
         "∇J: error(c=1)/error(lvc)": own.squared_error(epg) / lvc.squared_error(epg, 0.0),

@@ -52,6 +52,27 @@ def test_the_best_coefficients_are_best_of_the_rows(compared):
     assert min(own, key=lambda row: row.epg_error) is own[3]
 
 
+def test_averages_of_break_even_many_estimates_err_alike(compared):
+    B, target = compared.break_even, compared.sampled_target
+    errors = [
+        own.variance(c) / B + own.bias(target, c) ** 2
+        for own, c in ((compared.laws["ad"], 0.0), (compared.laws["ad"], 1.0))
+    ]
+    assert_close(errors[0], errors[1], LAW)
+
+
+def test_break_even_at_the_ends(compared):
+    own = compared.laws["ad"]
+
+    def with_law(**changes):
+        laws = compared.laws | {"ad": dataclasses.replace(own, **changes)}
+        return dataclasses.replace(compared, laws=laws)
+
+    nothing = {"correction_mean": 0 * own.correction_mean, "covariance": 0.0}
+    assert with_law(**nothing).break_even == np.inf
+    assert with_law(correction_variance=0.0, **nothing | {"covariance": -1.0}).break_even == 0.0
+
+
 def test_the_targets(compared):
     tiny = dense()
     options = {"step_size": 1.5, "num_steps": 2}
@@ -170,3 +191,27 @@ def test_scores_off_centre_are_found(problem):
     assert baseline_free(own, {}).holds
     off = dataclasses.replace(own, score_mean=own.score_mean + 1e-9)
     assert not baseline_free(off, {}).holds
+
+
+def test_a_critic_that_follows_theta_leaves_a_bias():
+    """Automatic differentiation holds V_b = V^π(θ) fixed; the derivative of ĝ moves it too."""
+    tiny, alpha, h = dense(), 1.0, 1e-3
+    held = exact.state_value(tiny.mdp, tiny.phi)
+    outer = TinyMaml(tiny.mdp, tiny.phi, horizon=2, baseline=held)
+
+    def objective(phi, follows):
+        table = exact.state_value(tiny.mdp, phi) if follows else held
+        inner = TinyMaml(tiny.mdp, phi, horizon=2, baseline=table)
+        moved = inner.start + alpha * inner.gradients(inner.start)
+        return inner.probability(inner.start) @ outer.outer_value(moved)
+
+    def gradient(follows):
+        at = [
+            [objective(tiny.phi + k * h * unit, follows) for k in (1, -1, 2, -2)]
+            for unit in np.eye(4).reshape(4, 2, 2)
+        ]
+        return np.array([(8 * (a - b) - (c - d)) / (12 * h) for a, b, c, d in at])
+
+    own = law(outer, step_size=alpha, num_steps=1, num_trajectories=1)
+    assert own.bias(gradient(follows=False)) < 1e-9
+    assert own.bias(gradient(follows=True)) > 1e-3
