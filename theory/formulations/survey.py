@@ -49,16 +49,19 @@ def measures(found: Comparison) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        Relative distance of the targets and bias at c = 0; variances of the correction, of the
-        K-sample estimate and of the EPG estimates; best coefficients; how many estimates have to be
-        averaged until the correction pays; mean squared errors.
+        Biases at c = 0 relative to their target, and the targets' distance; variances of the
+        correction, of the K-sample estimate and of the EPG estimates; best coefficients; how many
+        estimates have to be averaged until the correction pays; mean squared errors.
     """
     own, epg, sampled = found.laws["ad"], found.epg_target, found.sampled_target
     path, whole = own.path_variance, own.variance()
     lvc, loaded = found.laws["lvc"], found.laws["loaded_dice"]
-    return {
+    biases = {}
+    for row in (found.row("ad", 0.0), found.row("lvc", 0.0), found.row("loaded_dice", 0.0)):
+        biases[f"∇J: bias({row.estimator})"] = row.epg_bias / float(np.linalg.norm(epg))
+        biases[f"∇J_S: bias({row.estimator})"] = row.sampled_bias / float(np.linalg.norm(sampled))
+    return biases | {
         "‖∇J_S − ∇J‖/‖∇J‖": found.distance / float(np.linalg.norm(epg)),
-        "bias(c=0)/‖∇J_S‖": own.bias(sampled, 0.0) / float(np.linalg.norm(sampled)),
         "V[Y]/V[X]": found.variance_ratio,
         "V[X+Y]/V[X]": whole / path,
         "V[X+Y]/V[lvc]": whole / lvc.path_variance,
