@@ -136,8 +136,8 @@ def law(
     Raises
     ------
     ValueError, TypeError
-        If α, K, N or n_o is not positive, b is not a finite number, or there are more than
-        `samples.MAX_PATHS` paths.
+        If α, K, N or n_o is not positive, b is not a finite number, there are more than
+        `samples.MAX_PATHS` paths, or a path leaves the floating-point range.
     """
     alpha = positive_number(step_size, "step_size")
     num_steps = _checks.positive_integer(num_steps, "num_steps")
@@ -149,9 +149,16 @@ def law(
     samples = Samples.of(outcomes, num_trajectories, num_steps)
     none_yet = np.empty((1, 0, jacobian.shape[-1]))
     paths = Paths(np.ones(1), start[None], jacobian[None], none_yet)
-    for _ in range(num_steps):
-        paths = _extend(problem, paths, alpha, samples)
-    return _law(problem, paths, outer_trajectories, return_baseline)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for _ in range(num_steps):
+            paths = _extend(problem, paths, alpha, samples)
+        found = _law(problem, paths, outer_trajectories, return_baseline)
+    if not np.isfinite(found.variance() + found.mean()).all():
+        raise ValueError(
+            "theta, its derivatives and their squares must stay finite over "
+            f"{num_steps} inner steps; take a smaller step_size than {step_size}"
+        )
+    return found
 
 
 def _extend(problem: ScoredProblem, paths: Paths, alpha: float, samples: Samples) -> Paths:

@@ -179,6 +179,7 @@ def test_the_best_coefficient_of_no_correction():
         ({"return_baseline": np.nan}, "return_baseline"),
         ({"num_steps": 9}, "paths"),
         ({"num_trajectories": 40}, "paths"),
+        ({"step_size": 1e200, "num_steps": 3}, "smaller step_size"),
     ],
 )
 def test_errors(change, error):
