@@ -4,8 +4,8 @@ The inner update is g[u] = E Σ_t γ^t ⟨π′_u, q⟩ with q the action values
 δ̄ = R + γPV_b − V_b at the discount κ = γλ (`tabular.gae`). For λ < 1 it is the gradient of nothing,
 so that its derivatives are not those of `theory.softmax`. But h = g[u] from every start, q and the
 state values m of q solve linear equations, whose derivatives are bounded one after the other, as in
-the `recursion` there (derived here). With W, W_κ the sums of γ^t and κ^t, a = W_κ span(δ̄)/2 half the
-span of m and of q, b = span(V_b)/2, and v_k the recursion's bound of m^(k) at κ:
+the `recursion` there (derived here). With W, W_κ the sums of γ^t and κ^t, a = W_κ span(δ̄)/2 half
+the span of m and of q, b = span(V_b)/2, and v_k the recursion's bound of m^(k) at κ:
 
     |h|   <= η = W C₁ a
     |h′|  <= c₁ = W (C₂ a + C₁ κ v₁ + γ C₁ η)
