@@ -121,8 +121,8 @@ def checked_phi(problem: Problem, phi: object) -> Array:
     """Return φ, or raise unless it is one φ of a `Maml` or `Lirpg`."""
     if not isinstance(problem, Maml | Lirpg):
         raise TypeError(
-            f"constants are proved for Maml and Lirpg, received a {type(problem).__name__}; "
-            "of other problems measure them at the points that matter"
+            f"this is proved for Maml and Lirpg, received a {type(problem).__name__}; of other "
+            "problems measure it at the points that matter"
         )
     phi = problem.check(phi)
     if phi.ndim != 2:

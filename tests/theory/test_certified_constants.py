@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tabular import TabularMDP
-from tabular.problems import Lirpg, Maml, Mgrl
+from tabular.problems import Lirpg, Maml
 from tests.theory.cases import dense_random, one_action
 from theory.certified_constants import certified_lipschitz
 from theory.objectives import Objective, inner_objective
@@ -61,8 +61,8 @@ def test_one_action_decides_nothing():
 
 def test_wrong_input():
     mdp = dense_random()
-    with pytest.raises(TypeError, match="proved for Maml and Lirpg, received a Mgrl"):
-        certified_lipschitz(Mgrl(mdp, np.zeros((4, 3)), np.zeros(4)), [0.9, 0.9])
+    with pytest.raises(TypeError, match="proved for Maml and Lirpg, received a str"):
+        certified_lipschitz("maml", np.zeros((4, 3)))
     with pytest.raises(ValueError, match="one phi"):
         certified_lipschitz(Maml(mdp), np.zeros((2, 4, 3)))
     with pytest.raises(ValueError, match="phi must have shape"):

@@ -30,7 +30,7 @@ def test_the_same_search_refutes_smaller_bounds(found):
 
 @pytest.mark.slow
 def test_random_search_exceeds_no_bound_at_scale():
-    met, bounds = search(np.random.default_rng(42), 4000, 4)
+    met, bounds = search(np.random.default_rng(42), 2500, 4)
     assert np.all(met <= bounds * (1 + ATTAINED))
 
 
@@ -44,13 +44,12 @@ def test_ascent_over_mdps_exceeds_no_bound(order, horizon):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
-@pytest.mark.parametrize("horizon", [None, 1, 2, 5])
+@pytest.mark.parametrize("horizon", [None, 1, 4])
 @pytest.mark.parametrize("size", [(1, 2), (2, 2), (3, 3)])
 def test_ascent_over_mdps_at_scale(order, horizon, size):
     rng = np.random.default_rng([order, horizon or 0, *size])
-    steps = 150 if order < 4 else 40
-    gammas = (0.5, 0.95) if order < 4 else (0.9,)
-    best = max(ascend(size, g, horizon, order, rng, steps) for g in gammas for _ in range(3))
+    steps = 100 if order < 4 else 15
+    best = max(ascend(size, gamma, horizon, order, rng, steps) for gamma in (0.5, 0.95))
     assert best <= 1 + ATTAINED
 
 
