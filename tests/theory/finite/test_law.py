@@ -17,9 +17,7 @@ ALPHA = 0.3
 
 
 def compare(problem, num_steps, counts, shared):
-    paths = inner_paths(
-        problem, step_size=ALPHA, num_steps=num_steps, num_trajectories=counts[0]
-    )
+    paths = inner_paths(problem, step_size=ALPHA, num_steps=num_steps, num_trajectories=counts[0])
     law = meta_gradient_law(
         paths, curvature_trajectories=counts[1], outer_trajectories=counts[2], shared=shared
     )
