@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import comb
 from typing import Any, Literal, NamedTuple
 
@@ -140,19 +141,21 @@ def make_curves(
     for name, value in zip(("num_steps", "num_trajectories"), setting[1:], strict=True):
         _checks.positive_integer(value, name)
     alpha, K, N = setting
-    make = _Spreads(mdp, theta0, horizon, baseline, certified, finite)
-    setting = Loop(alpha, K if make.whole else 1, N)
+    whole = mdp.num_states * mdp.num_actions <= LARGEST
+    setting = Loop(alpha, K if whole else 1, N)
     if step_sizes is None:
         step_sizes = [alpha * 2.0**k for k in range(-2, 3)]
-    steps = range(1, (most_steps if make.whole else 1) + 1)
-    longest = make.along(alpha, max(setting.num_steps, steps[-1]))
+    steps = range(1, (most_steps if whole else 1) + 1)
+    most = max(setting.num_steps, steps[-1])
+    make = _Spreads(SampledLoop(mdp, theta0, alpha, most, horizon, baseline), certified, finite)
+    longest = make.along(alpha, most)
     return Curves(
         make.curve("N", counts, setting, [longest] * len(counts)),
         make.curve(
             "alpha",
             step_sizes,
             setting,
-            [make.along(one, setting.num_steps) for one in step_sizes],
+            [longest if one == alpha else make.along(one, setting.num_steps) for one in step_sizes],
         ),
         make.curve("K", steps, setting, [longest] * len(steps)),
         tuple(
@@ -175,25 +178,25 @@ class _Spreads:
     """The paths of one MDP from one θ⁰."""
 
     def __init__(
-        self,
-        mdp: TabularMDP,
-        theta0: Any,
-        horizon: int,
-        baseline: Any,
-        certified: Constants | None,
-        finite: FiniteProblem | None,
+        self, loop: SampledLoop, certified: Constants | None, finite: FiniteProblem | None
     ) -> None:
-        self.mdp, self.theta0, self.certified, self.finite = mdp, theta0, certified, finite
-        self.options: dict[str, Any] = {"horizon": horizon, "baseline": baseline}
-        self.whole = mdp.num_states * mdp.num_actions <= LARGEST
+        self.loop, self.certified, self.finite = loop, certified, finite
+
+    @cached_property
+    def start_sigma(self) -> float:
+        """√tr Σ_0, without Σ_0."""
+        loop = self.loop
+        options: Any = {"horizon": loop.horizon, "baseline": loop.baseline}
+        return float(np.sqrt(moments.gradient_variance(loop.mdp, loop.theta0, "ad", **options)))
 
     def along(self, step_size: float, num_steps: int) -> _Along:
         """Walk K steps of one size."""
         if num_steps == 1:
-            variance = moments.gradient_variance(self.mdp, self.theta0, "ad", **self.options)
-            sigma = float(np.sqrt(variance))
+            sigma = self.start_sigma
             return _Along(np.array([step_size * sigma]), [_constants(0.0, sigma)])
-        loop = SampledLoop(self.mdp, self.theta0, step_size, num_steps, **self.options)
+        loop = self.loop
+        if (step_size, num_steps) != (loop.step_size, loop.num_steps):
+            loop = loop.rescaled(step_size, num_steps)
         spreads = np.sqrt([np.trace(S) for S in loop.covariances[1:]])
         c1 = np.maximum.accumulate([np.linalg.norm(H, 2) for H in loop.hessians])
         sigma_in = np.maximum.accumulate([np.sqrt(np.trace(noise)) for noise in loop.noises])

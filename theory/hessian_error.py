@@ -91,7 +91,12 @@ class _Shifted:
 def biased_meta_gradients(
     problem: Maml | Lirpg, phi: Any, Delta: Any, *, step_size: float, num_steps: int
 ) -> Array:
-    """Return the meta-gradients with curvature H_i + Δ E, one for each Δ (n,): (n, S, A)."""
+    """Return the meta-gradients with curvature H_i + Δ E, one for each Δ (n,): (n, S, A).
+
+    Raises TypeError if the problem is of another class.
+    """
+    if not isinstance(problem, Maml | Lirpg):
+        raise TypeError(f"problem must be a Maml or a Lirpg, received {problem!r}")
     Delta = _checks.table(Delta, "Delta", (np.size(Delta),))
     end = adapt(problem, phi, step_size=step_size, num_steps=num_steps)[-1]
     u = problem.outer(problem.check(phi), end).exact().gradient
@@ -122,19 +127,19 @@ def hessian_error_curve(
 
     Raises
     ------
-    ValueError
-        If a Δ is negative, φ is a batch, or, with a fixed θ⁰, the cross derivative is too large.
+    ValueError, TypeError
+        If the problem is of another class, a Δ is negative, φ is a batch, or, with a fixed θ⁰, the cross derivative is too large.
     """
     Delta = _checks.table(Delta, "Delta", (np.size(Delta),))
     if np.any(Delta < 0):
         raise ValueError(f"Delta is the size of an error, at least 0, received {Delta.min()}")
-    phi = problem.check(phi)
-    if phi.ndim != 2:
+    if np.ndim(phi) != 2:
         raise ValueError(
-            f"a curve is that of one phi, received phi of shape {phi.shape}; call once for each"
+            f"a curve is that of one phi, received phi of shape {np.shape(phi)}; call once for each"
         )
     options: dict[str, Any] = {"step_size": step_size, "num_steps": num_steps}
     off = biased_meta_gradients(problem, phi, np.append(Delta, 0.0), **options)
+    phi = problem.check(phi)
     *path, end = adapt(problem, phi, **options)
     fixed = problem.start_vjp(phi) is None
     here = [problem.inner(phi, theta).exact() for theta in path]

@@ -22,7 +22,7 @@ this fixed V_b as baseline and λ = 1, and those of `dice` with V_b = 0, have th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -115,10 +115,21 @@ class SampledLoop:
             theta.append(theta[-1] + self.step_size * here.gradient)
         return theta
 
+    def rescaled(self, step_size: float, num_steps: int) -> SampledLoop:
+        """The loop with another α and K, which shares H_0 and Σ_0."""
+        other = replace(self, step_size=step_size, num_steps=num_steps)
+        other.__dict__["_start"] = self._start
+        return other
+
+    @cached_property
+    def _start(self) -> tuple[Array, Array]:
+        """H_0 and Σ_0."""
+        return self._hessian(self.theta0), self._noise(self.theta0)
+
     @cached_property
     def hessians(self) -> list[Array]:
         """H_0, ..., H_{K−1}, each (D, D)."""
-        return [self._hessian(theta) for theta in self.iterates[:-1]]
+        return [self._start[0], *(self._hessian(theta) for theta in self.iterates[1:-1])]
 
     @cached_property
     def last_hessian(self) -> Array:
@@ -141,14 +152,15 @@ class SampledLoop:
     @cached_property
     def noises(self) -> list[Array]:
         """Σ_0, ..., Σ_{K−1}, each (D, D)."""
-        return [
-            _square(
-                moments.gradient_covariance(
-                    self.mdp, theta, "ad", horizon=self.horizon, baseline=self.baseline
-                )
+        return [self._start[1], *(self._noise(theta) for theta in self.iterates[1:-1])]
+
+    def _noise(self, theta: Array) -> Array:
+        """Cov ĝ of one trajectory."""
+        return _square(
+            moments.gradient_covariance(
+                self.mdp, theta, "ad", horizon=self.horizon, baseline=self.baseline
             )
-            for theta in self.iterates[:-1]
-        ]
+        )
 
     @cached_property
     def covariances(self) -> list[Array]:

@@ -6,7 +6,7 @@ import pytest
 from autograd import grad, jacobian
 from numpy.polynomial.polynomial import polyval
 
-from tabular.problems import Lirpg, Maml
+from tabular.problems import Lirpg, Maml, Mgrl
 from tests.tabular.reference import Reference, random_mdp
 from tests.tabular.tolerances import Tolerance, assert_close
 from tests.tabular.unroll import lirpg, maml
@@ -114,6 +114,8 @@ def test_bad_input():
     options = {"step_size": 1.0, "num_steps": 2}
     with pytest.raises(ValueError, match="at least 0"):
         hessian_error_curve(Maml(MDP), THETA, [-1.0], **options)
+    with pytest.raises(TypeError, match="a Maml or a Lirpg"):
+        hessian_error_curve(Mgrl(MDP, THETA, np.zeros(3)), THETA, ERRORS, **options)
     with pytest.raises(ValueError, match="one phi"):
         hessian_error_curve(Maml(MDP), np.zeros((2, 3, 2)), ERRORS, **options)
 

@@ -54,6 +54,13 @@ def test_hessians_and_noises_are_those_of_every_trajectory(K):
             assert_close(own.noises[i], covariance, COMPOSED)
 
 
+def test_rescaled_loops_are_loops():
+    whole, other = loop(3), loop(1, 0.4).rescaled(0.9, 3)
+    for name in ("covariances", "shifts", "hessians", "noises"):
+        for left, right in zip(getattr(other, name), getattr(whole, name), strict=True):
+            assert_close(left, right, COMPOSED)
+
+
 @pytest.mark.parametrize("K", [1, 2, 3])
 def test_forward_moments_are_the_backward_form(K):
     """c_K and its targets are (α²/2) Σ_i D²(f ∘ T^{K−1−i})(θ^{i+1}) : Σ_i, all by autograd."""
