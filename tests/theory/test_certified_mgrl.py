@@ -73,7 +73,7 @@ def search(rng, count):
 
 def test_random_search_exceeds_no_constant():
     """And would refute half of c1, c2 and rho1, and a fifth of rho2."""
-    best = search(np.random.default_rng(0), 200)
+    best = search(np.random.default_rng(0), 120)
     assert min(best[name] for name in ("c1", "c2", "rho1")) > 0.5
     assert best["rho2"] > 0.2
 

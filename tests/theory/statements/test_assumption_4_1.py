@@ -100,7 +100,7 @@ def test_the_largest_value_along_a_path_counts():
 
 @pytest.mark.parametrize("seed", range(4))
 def test_random_problems_hold_and_small_constants_do_not(seed):
-    """Rewards that one state's action decides come near the bounds; a tenth of them is refuted."""
+    """One state's two actions come near every constant: half of it is refuted."""
     rng = np.random.default_rng(seed)
     mdp = TabularMDP(np.ones((1, 2, 1)), [[0.0, 1.0]], 0.5, 0)
     thetas = np.concatenate([rng.normal(size=(200, 1, 2)), np.zeros((1, 1, 2))])
