@@ -84,6 +84,7 @@ def verify(
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
 ) -> None:
     """Truth, exact bias and spread of every estimator, and the theory's bounds, on each MDP."""
+    from figures.bounds import draw_bounds
     from figures.bounds_table import BoundsTable
     from figures.save import save_picture, write_text
     from figures.tables import VerificationTable
@@ -115,9 +116,10 @@ def verify(
             stem = folder / f"{slug(report.mdp)}-{report.digest()}"
             write_text(stem.with_name(f"{stem.name}.json"), to_json(report.as_dict()))
             save_picture(partial(draw, report), stem)
+            save_picture(partial(draw_bounds, report), stem.with_name(f"{stem.name}-bounds"))
             say(VerificationTable(report))
             say(BoundsTable(report))
-            say(f"written: {stem}.json, .svg, .png\n")
+            say(f"written: {stem}.json, .svg, .png, -bounds.svg, -bounds.png\n")
         wall = time.perf_counter() - started
         noun = "MDP" if len(reports) == 1 else "MDPs"
         say(f"seed {seed}, {len(reports)} {noun} in {wall:.1f} s; again: {command_line()}")

@@ -58,6 +58,8 @@ class ErrorCurve:
     x, spread : ndarray (n,)
     exact : ndarray of bool (n,)
         Where `spread` is exact; elsewhere it is the leading order in 1/N.
+    bias : ndarray (n,)
+        The leading order ‖c_K‖/N of ‖E θ̂^K − θ^K‖; zero for K = 1.
     empirical : ndarray (n,)
         The bound with constants along the path.
     certified : ndarray (n,) or None
@@ -70,6 +72,7 @@ class ErrorCurve:
     x: Array
     spread: Array
     exact: Array
+    bias: Array
     empirical: Array
     certified: Array | None
     setting: Loop
@@ -89,12 +92,15 @@ class Curves:
     over_counts, over_step_sizes, over_steps : ErrorCurve
     over_hessian_errors : tuple of HessianErrorCurve
         One for each K.
+    horizon : int
+        T of the first three.
     """
 
     over_counts: ErrorCurve
     over_step_sizes: ErrorCurve
     over_steps: ErrorCurve
     over_hessian_errors: tuple[HessianErrorCurve, ...]
+    horizon: int
 
 
 def make_curves(
@@ -164,13 +170,15 @@ def make_curves(
             )
             for one in hessian_steps
         ),
+        horizon,
     )
 
 
 class _Along(NamedTuple):
-    """√tr S_K and the constants of the path, for each K = 1, 2, ..."""
+    """√tr S_K, ‖c_K‖ and the constants of the path, for each K = 1, 2, ..."""
 
     spreads: Array
+    shifts: Array
     constants: list[Constants]
 
 
@@ -193,16 +201,16 @@ class _Spreads:
         """Walk K steps of one size."""
         if num_steps == 1:
             sigma = self.start_sigma
-            return _Along(np.array([step_size * sigma]), [_constants(0.0, sigma)])
+            return _Along(np.array([step_size * sigma]), np.zeros(1), [_constants(0.0, sigma)])
         loop = self.loop
         if (step_size, num_steps) != (loop.step_size, loop.num_steps):
             loop = loop.rescaled(step_size, num_steps)
         spreads = np.sqrt([np.trace(S) for S in loop.covariances[1:]])
         c1 = np.maximum.accumulate([np.linalg.norm(H, 2) for H in loop.hessians])
         sigma_in = np.maximum.accumulate([np.sqrt(np.trace(noise)) for noise in loop.noises])
-        return _Along(
-            spreads, [_constants(*map(float, pair)) for pair in zip(c1, sigma_in, strict=True)]
-        )
+        shifts = np.array([np.linalg.norm(c) for c in loop.shifts[1:]])
+        pairs = zip(c1, sigma_in, strict=True)
+        return _Along(spreads, shifts, [_constants(*map(float, pair)) for pair in pairs])
 
     def curve(
         self,
@@ -215,12 +223,13 @@ class _Spreads:
         field = {"N": "num_trajectories", "alpha": "step_size", "K": "num_steps"}[variable]
         loops = [setting._replace(**{field: value}) for value in values]
         exact = [loop.num_steps == 1 or self._fits(loop) for loop in loops]
-        spread, empirical = [], []
+        spread, bias, empirical = [], [], []
         for loop, path in zip(loops, paths, strict=True):
             last = loop.num_steps - 1
             spread.append(path.spreads[last] / np.sqrt(loop.num_trajectories))
             if self.finite is not None and last > 0 and self._fits(loop):
                 spread[-1] = inner_paths(self.finite, **loop._asdict()).error(2)
+            bias.append(path.shifts[last] / loop.num_trajectories)
             empirical.append(second_moment_bound(*path.constants[last], **loop._asdict()))
         certified = None
         if self.certified is not None:
@@ -232,6 +241,7 @@ class _Spreads:
             np.array(values, dtype=np.float64),
             np.array(spread),
             np.array(exact),
+            np.array(bias),
             np.array(empirical),
             certified,
             setting,

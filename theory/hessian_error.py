@@ -128,7 +128,8 @@ def hessian_error_curve(
     Raises
     ------
     ValueError, TypeError
-        If the problem is of another class, a Δ is negative, φ is a batch, or, with a fixed θ⁰, the cross derivative is too large.
+        If the problem is of another class, a Δ is negative, φ is a batch, or, with a fixed θ⁰, the
+        cross derivative is too large.
     """
     Delta = _checks.table(Delta, "Delta", (np.size(Delta),))
     if np.any(Delta < 0):

@@ -14,6 +14,7 @@ import numpy as np
 
 from tabular.transitions import Array
 from theory.bounds import BoundCheck
+from theory.curves import Curves
 from theory.simulation import Simulation
 
 #: Squared biases this close are the same.
@@ -49,7 +50,8 @@ class Report:
     """Everything `gmrl verify` shows for one MDP.
 
     `horizon` is the T that was used, given in `settings` or chosen; `horizon_note` says which.
-    `bounds` are the theory's statements, and `bounds_note` says what they were checked with.
+    `bounds` are the theory's statements, `bounds_note` tells what they were checked with; `curves`
+    show bound against truth.
     """
 
     mdp: str
@@ -68,10 +70,14 @@ class Report:
     rows: tuple[Row, ...]
     bounds: tuple[BoundCheck, ...] = ()
     bounds_note: str = ""
+    curves: Curves | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return asdict(self) | {"bounds": [check.as_dict() for check in self.bounds]}
+        told = {"bounds": [check.as_dict() for check in self.bounds], "curves": None}
+        if self.curves is not None:
+            told["curves"] = _plain(asdict(self.curves))
+        return asdict(self) | told
 
     def digest(self) -> str:
         """Eight hexadecimal digits that differ when the MDP or a setting does."""
@@ -167,3 +173,12 @@ def unit(x: Array, rounding: float = 0.0) -> Array:
 def norm(x: Array) -> float:
     """‖x‖ over all entries."""
     return float(np.linalg.norm(x))
+
+
+def _plain(value: Any) -> Any:
+    """Lists for arrays and tuples."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value.tolist() if isinstance(value, np.ndarray) else value

@@ -31,7 +31,7 @@ import numpy as np
 from tabular import exact
 from tabular.mdp import TabularMDP
 from tabular.sampling import successor_rewards
-from theory.bound_checks import bound_checks, bounds_note
+from theory.bound_checks import bound_checks, bound_curves, bounds_note
 from theory.effort import choose_horizon
 from theory.laws import estimator_laws
 from theory.norms import spectral_norm
@@ -123,6 +123,7 @@ def verify(
         rows=tuple(rows),
         bounds=bounds,
         bounds_note=bounds_note(mdp, settings, horizon.steps),
+        curves=bound_curves(mdp, settings, horizon.steps, float(step_size)),
     )
 
 
