@@ -29,10 +29,13 @@ from tabular.metagradient import adapt, meta_gradient
 from tabular.problems import Lirpg, Maml
 from tabular.sources import Differential, Exact, Update
 from tabular.transitions import Array
+from theory.bounds import BoundCheck
 from theory.norms import spectral_norm
 
 #: A D × n cross derivative is made whole up to this many entries.
 MAX_ENTRIES = 4_000_000
+#: Of a product of K matrices, relative to the vectors that are subtracted.
+ROUNDING = 1e-13
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class HessianErrorCurve:
 
     Attributes
     ----------
+    step_size : float
+        α.
     num_steps, degree : int
         K, and the degree of both polynomials.
     Delta, bias, bound : ndarray (n,)
@@ -51,6 +56,7 @@ class HessianErrorCurve:
         Constants along the path.
     """
 
+    step_size: float
     num_steps: int
     degree: int
     Delta: Array
@@ -60,6 +66,23 @@ class HessianErrorCurve:
     m1: float
     c1: float
     c2: float
+
+    @property
+    def checks(self) -> tuple[BoundCheck, ...]:
+        """Bias against term (ii), one for each Δ."""
+        size = self.m1 * (1 + self.step_size * self.c1) ** self.num_steps
+        return tuple(
+            BoundCheck(
+                "Theorem 4.5, estimation bias",
+                float(bias),
+                float(bound),
+                obtained="exact",
+                scope="every realisable θ",
+                rounding=ROUNDING * (size + float(bound)),
+                setting={"K": self.num_steps, "α": self.step_size, "Δ": float(Delta)},
+            )
+            for Delta, bias, bound in zip(self.Delta, self.bias, self.bound, strict=True)
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +179,9 @@ def hessian_error_curve(
     coefficients[0] = 0.0
     bias = np.linalg.norm((off[:-1] - off[-1]).reshape(len(Delta), -1), axis=1)
     bound = polyval(Delta, coefficients)
-    return HessianErrorCurve(num_steps, degree, Delta, bias, bound, coefficients[1:], m1, c1, c2)
+    return HessianErrorCurve(
+        step_size, num_steps, degree, Delta, bias, bound, coefficients[1:], m1, c1, c2
+    )
 
 
 def _cross_norm(here: Any) -> float:
