@@ -2,8 +2,9 @@
 
 θ and φ are flattened row by row. A Jacobian's rows are products with unit vectors: row k of H is
 Hᵀe_k and row k of G is Gᵀe_k. Unless E ĝ is the exact inner update at every θ, Assumption 4.2 of
-[Liu2022] fails: with a fixed table V_b and λ = 1 it holds for the problem's `horizon` T and
-`terminal_value` V_b; with V_b = V^π, which moves with θ, the truth is over the infinite horizon.
+[Liu2022] fails. With a fixed table V_b and λ = 1 it holds for a problem of the same `horizon` T
+and `terminal_value` V_b. With V_b = V^π, which moves with θ, it fails: the scores after step T are
+missing, a bias of order γ^T of the infinite-horizon gradient.
 """
 
 from __future__ import annotations

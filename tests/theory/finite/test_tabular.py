@@ -153,7 +153,7 @@ def test_a_fixed_table_needs_the_finite_horizon(family):
         realisable_constants(inner_paths(wrong, **options | {"num_trajectories": None}))
 
 
-def test_a_value_that_moves_needs_the_infinite_horizon():
+def test_a_value_that_moves_breaks_assumption_4_2():
     rng = np.random.default_rng(4)
     mdp = TabularMDP.random(2, 2, gamma=0.8, concentration=1.0, rng=rng)
     phi = rng.normal(size=(2, 2))
