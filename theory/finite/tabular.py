@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from tabular.metagradient import EXACT
 from tabular.sources import Sampled, Update
 from tabular.transitions import Array
 from theory.finite.problem import Inner, InnerOutcomes, Outer, OuterOutcomes
@@ -70,7 +71,7 @@ class TabularFinite:
 
     def inner(self, theta: Array) -> Inner:
         """g, H and G at θ (..., d)."""
-        differential = self._problem.inner(self._phi, self._tables(theta)).exact()
+        differential = EXACT(self._problem.inner(self._phi, self._tables(theta)), None)
         return Inner(*self._inner_parts(differential, theta.shape[:-1]))
 
     def inner_outcomes(self, theta: Array) -> InnerOutcomes:
@@ -82,7 +83,7 @@ class TabularFinite:
 
     def outer(self, theta: Array) -> Outer:
         """p and q at θ (..., d)."""
-        differential = self._problem.outer(self._phi, self._tables(theta)).exact()
+        differential = EXACT(self._problem.outer(self._phi, self._tables(theta)), None)
         return Outer(*self._outer_parts(differential, theta.shape[:-1]))
 
     def outer_outcomes(self, theta: Array) -> OuterOutcomes:
@@ -98,11 +99,11 @@ class TabularFinite:
 
     @cached_property
     def _inner_support(self) -> Support:
-        return Support(self._problem.inner(self._phi, self._table).mdp, self._inner_source)
+        return Support(self._problem.inner(self._phi, self._table), self._inner_source)
 
     @cached_property
     def _outer_support(self) -> Support:
-        return Support(self._problem.outer(self._phi, self._table).mdp, self._outer_source)
+        return Support(self._problem.outer(self._phi, self._table), self._outer_source)
 
     def _tables(self, theta: Array) -> Array:
         return theta.reshape(*theta.shape[:-1], *self._table.shape)
