@@ -130,7 +130,8 @@ def inner_paths(
     Raises
     ------
     ValueError, TypeError
-        If a number is not positive, or the tree is too large.
+        If a number is not positive, the tree is too large, or the steps leave the floating-point
+        range.
     """
     step_size = positive_number(step_size, "step_size")
     num_steps = positive_integer(num_steps, "num_steps")
@@ -153,6 +154,11 @@ def inner_paths(
         theta = (theta[:, None] + step_size * moves).reshape(-1, theta.shape[-1])
         probability = (probability[:, None] * probabilities).ravel()
         iterates.append(iterates[-1] + step_size * alongside[-1].gradient)
+    if not (np.isfinite(theta).all() and np.isfinite(iterates[-1]).all()):
+        raise ValueError(
+            f"theta must stay finite, received NaN or infinity within {num_steps} inner steps; "
+            "take a smaller step_size"
+        )
     return Paths(
         problem,
         step_size,

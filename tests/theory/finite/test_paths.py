@@ -7,7 +7,7 @@ import pytest
 
 from tests.tabular.tolerances import Tolerance, assert_close
 from tests.theory.finite.slow_law import tuples
-from tests.theory.finite.toys import Polynomial
+from tests.theory.finite.toys import Polynomial, Scalar
 from theory.finite.paths import inner_paths
 
 SAME = Tolerance(rtol=1e-12, atol=1e-13)
@@ -64,3 +64,12 @@ def test_an_exact_path_is_one_path():
     assert paths.error(1) == 0.0
     with pytest.raises(ValueError, match="num_trajectories must be"):
         inner_paths(Polynomial(2), step_size=0.3, num_steps=3, num_trajectories=0)
+
+
+def test_steps_that_diverge_are_refused():
+    squares = Scalar(g=lambda t: t**2, theta0=1e200)
+    with (
+        np.errstate(over="ignore"),
+        pytest.raises(ValueError, match="theta must stay finite, received NaN or infinity"),
+    ):
+        inner_paths(squares, step_size=1.0, num_steps=1, num_trajectories=1)

@@ -7,9 +7,11 @@ import pytest
 
 from tabular import TabularMDP
 from tabular.baselines import exact_baseline, zero_baseline
+from tabular.games import MarkovGame
+from tabular.lola import Lola
 from tabular.metagradient import meta_gradient
 from tabular.problems import Lirpg, Maml, Mgrl
-from tabular.sources import Sampled
+from tabular.sources import Sampled, Update
 from tests.tabular.meta_reference import Choice, exact_step, sampled_step, tiny_case
 from tests.tabular.tolerances import ENUMERATED, SECOND, assert_close
 from tests.theory.finite.slow_law import slow_law
@@ -17,6 +19,7 @@ from theory.finite.constants import realisable_constants
 from theory.finite.law import meta_gradient_law
 from theory.finite.paths import inner_paths
 from theory.finite.problem import Inner, InnerOutcomes, Outer, OuterOutcomes
+from theory.finite.support import Support
 from theory.finite.tabular import TabularFinite
 
 ALPHA = 0.7
@@ -121,6 +124,38 @@ def test_truth(name):
     assert_close(problem.value(paths.iterates[-1]), value, SECOND)
 
 
+def test_a_game_against_sampling():
+    """LOLA-DiCE has a direct term q; 20,000 sampled meta-gradients, shared samples."""
+    rng = np.random.default_rng(8)
+    P, rewards = rng.dirichlet(np.ones(2), size=(2, 2, 2)), rng.normal(size=(2, 2, 2, 2))
+    theta, phi = rng.normal(size=(2, 2, 2))
+    problem = Lola(MarkovGame(P, *rewards, gamma=0.8, initial=0), theta)
+    dice = Sampled("dice", 1, 2)
+    paths = inner_paths(
+        TabularFinite(problem, phi, dice), step_size=0.5, num_steps=1, num_trajectories=1
+    )
+    assert_close(
+        paths.truth, meta_gradient(problem, phi, step_size=0.5, num_steps=1).ravel(), SECOND
+    )
+    for shared in (False, True):
+        law = meta_gradient_law(
+            paths, curvature_trajectories=1, outer_trajectories=1, shared=shared
+        )
+        samples = meta_gradient(
+            problem,
+            np.broadcast_to(phi, (20_000, 2, 2)),
+            step_size=0.5,
+            num_steps=1,
+            path=dice,
+            curvature=dice,
+            outer=dice,
+            shared=shared,
+            rng=rng,
+        ).reshape(20_000, -1)
+        error = np.sqrt(np.diag(law.covariance) / 20_000)
+        assert np.all(np.abs(samples.mean(axis=0) - law.mean) < 5 * error)
+
+
 def test_last_states_are_merged_where_they_look_the_same():
     mdp = TabularMDP.random(2, 2, gamma=0.8, concentration=1.0, rng=np.random.default_rng(0))
     theta = np.zeros((1, 4))
@@ -153,7 +188,7 @@ def test_a_fixed_table_needs_the_finite_horizon(family):
         realisable_constants(inner_paths(wrong, **options | {"num_trajectories": None}))
 
 
-def test_a_value_that_moves_needs_the_infinite_horizon():
+def test_a_value_that_moves_breaks_assumption_4_2():
     rng = np.random.default_rng(4)
     mdp = TabularMDP.random(2, 2, gamma=0.8, concentration=1.0, rng=rng)
     phi = rng.normal(size=(2, 2))
@@ -183,6 +218,8 @@ def test_bad_input():
         TabularFinite(Lirpg(mdp, phi), np.zeros((2, 3, 3)), Sampled("ad", 1, 2))
     with pytest.raises(ValueError, match="trajectories of length 9"):
         TabularFinite(Maml(mdp), phi, Sampled("ad", 1, 9)).inner_outcomes(np.zeros((1, 9)))
+    with pytest.raises(TypeError, match="no sampled form"):
+        Support(Update(None, phi), Sampled("ad", 1, 3))
     problem = TabularFinite(Maml(mdp), phi, Sampled("ad", 1, 3))
     with pytest.raises(ValueError, match=r"trajectories at 20000 policies are .* estimates"):
         problem.inner_outcomes(np.zeros((20000, 9)))

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from tabular import TabularMDP, problems
+from tabular.games import MarkovGame
+from tabular.lola import Lola
 from tabular.metagradient import meta_gradient
 from tabular.problems import Lirpg, Maml, Mgrl
 from tabular.sources import Sampled
@@ -18,12 +20,16 @@ RNG = np.random.default_rng(12)
 SMALL = TabularMDP.random(3, 2, gamma=0.9, concentration=0.5, rng=RNG)
 LARGE = TabularMDP.random(100, 4, gamma=0.95, concentration=0.01, rng=RNG)
 THETA, PHI = RNG.normal(size=(2, 3, 2))
+GAME = MarkovGame(
+    RNG.dirichlet(np.ones(3), size=(3, 2, 2)), *RNG.normal(size=(2, 3, 2, 2)), gamma=0.8, initial=0
+)
 CASES = {
     "maml": (Maml(SMALL), PHI),
     "maml, finite horizon": (Maml(SMALL, 3, np.ones(3)), PHI),
     "lirpg": (Lirpg(SMALL, THETA), PHI),
     "lirpg, finite horizon": (Lirpg(SMALL, THETA, 3, np.ones(3)), PHI),
     "mgrl": (Mgrl(SMALL, THETA, np.ones(3)), np.array([0.8, 0.6])),
+    "lola": (Lola(GAME, THETA), PHI),
     "large": (Maml(LARGE), RNG.normal(size=(100, 4))),
     "large lirpg": (Lirpg(LARGE, RNG.normal(size=(100, 4))), RNG.normal(size=(100, 4))),
 }
@@ -74,7 +80,7 @@ def test_products(num_steps):
         result = proposition_3_1.check_products(problem, step_size=0.05, num_steps=num_steps)
         assert result.holds
         assert result.rounding < 1e-10
-    for tabular, phi in (CASES["maml"], CASES["lirpg"], CASES["mgrl"]):
+    for tabular, phi in (CASES["maml"], CASES["lirpg"], CASES["mgrl"], CASES["lola"]):
         finite = TabularFinite(tabular, phi, Sampled("ad", 1, 1))
         assert proposition_3_1.check_products(finite, step_size=0.5, num_steps=num_steps).holds
 
