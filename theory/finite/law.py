@@ -7,8 +7,8 @@ With z_i = (λ_i, Φ_i), z_K = (p̂, q̂) and the meta-gradient Φ_0 + Z_0ᵀ λ
 Given a node θ̂^i of the tree of inner paths (`theory.finite.paths`), with E over its children,
 
     independent    E z_i    = E[L̂] E[E z_{i+1}],
-                   E z_i zᵢᵀ = L̄ S L̄ᵀ + (E[L̂ S L̂ᵀ] − L̄ S L̄ᵀ)/N,    S = E[E z_{i+1} z_{i+1}ᵀ]
-    shared         E z_i    = E[L̂ E z_{i+1}],    E z_i zᵢᵀ = E[L̂ (E z_{i+1} z_{i+1}ᵀ) L̂ᵀ],
+                   E z_i z_iᵀ = L̄ S L̄ᵀ + (E[L̂ S L̂ᵀ] − L̄ S L̄ᵀ)/N,    S = E[E z_{i+1} z_{i+1}ᵀ]
+    shared         E z_i    = E[L̂ E z_{i+1}],    E z_i z_iᵀ = E[L̂ (E z_{i+1} z_{i+1}ᵀ) L̂ᵀ],
 
 where a shared L̂ belongs to the child, and an independent one to N trajectories of its own at θ̂^i.
 Both are the law of total expectation, level by level ([Liu2022], Proposition 3.1 for z).

@@ -24,7 +24,7 @@ def signs(**scales):
 #: g = C θ, H = C: the error of θ̂^K attains the second moment for every K, α and N.
 QUADRATIC = Scalar(g=lambda t: C * t, H=constant(C), noise=signs(g=SIGMA), theta0=0.4, zeta0=1.0)
 
-#: p = μ|θ − θ¹| with H = C: (2·μζ_1) s_1 and nothing else.
+#: p = μ|θ − θ¹| with H = C: μζ_1 s_1 and nothing else.
 OUTER = Scalar(
     g=lambda t: C * t,
     H=constant(C),
