@@ -2,45 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 
 from tabular.baselines import FixedBaseline
 from tabular.mdp import TabularMDP
 from tabular.problems import Maml
 from tabular.sources import Sampled
-from theory.bounds import BoundCheck
 from theory.certified_constants import certified_lipschitz
 from theory.certified_noise import certified_noise
 from theory.curves import Curves, make_curves
 from theory.enumerated_checks import STEPS, enumerated_checks, listed_steps
+from theory.report import Report
 from theory.sampled_checks import LONGEST, sampled_checks
 from theory.settings import BASELINES, Settings
 from theory.statements.compositional_bias import Loop
+from theory.verification import lean
 
 
-def bound_checks(
+def add_bounds(
+    report: Report,
     mdp: TabularMDP,
     settings: Settings,
-    horizon: int,
-    step_size: float,
-    stream: np.random.SeedSequence,
-) -> tuple[BoundCheck, ...]:
-    """Return the checks by moments and sampling, then those by enumeration.
+    progress: Callable[[str], None] = lambda stage: None,
+) -> Report:
+    """Return the report of `theory.verification.verify` with the theory's statements on its MDP.
 
     Parameters
     ----------
-    mdp : TabularMDP
-    settings : Settings
-    horizon : int
-        T of the verification; the checks' own is shorter.
-    step_size : float
-        α.
-    stream : SeedSequence
-        For the sampled left-hand sides.
+    report : Report
+        Gives T and α.
+    mdp, settings : TabularMDP, Settings
+        Those of the report.
+    progress : callable
+        Called with "bounds" as the checks begin.
     """
-    return (
-        *sampled_checks(mdp, settings, horizon, step_size, stream),
-        *enumerated_checks(mdp, settings, step_size),
+    progress("bounds")
+    mdp, horizon, alpha = lean(mdp), report.horizon, report.step_size
+    # After the streams of the report's own estimators.
+    *_, stream = np.random.SeedSequence(settings.seed).spawn(len(settings.estimators) + 1)
+    return replace(
+        report,
+        bounds=(
+            *sampled_checks(mdp, settings, horizon, alpha, stream),
+            *enumerated_checks(mdp, settings, alpha),
+        ),
+        bounds_note=bounds_note(mdp, settings, horizon),
+        curves=bound_curves(mdp, settings, horizon, alpha),
     )
 
 

@@ -31,7 +31,6 @@ import numpy as np
 from tabular import exact
 from tabular.mdp import TabularMDP
 from tabular.sampling import successor_rewards
-from theory.bound_checks import bound_checks, bound_curves, bounds_note
 from theory.effort import choose_horizon
 from theory.laws import estimator_laws
 from theory.norms import spectral_norm
@@ -60,7 +59,7 @@ def verify(
         One MDP, dense or sparse.
     settings : Settings
     progress : callable
-        Called with the name of each estimator as its turn comes, and with "bounds".
+        Called with the name of each estimator as its turn comes.
 
     Raises
     ------
@@ -70,7 +69,7 @@ def verify(
         If α is so large that a variance does not fit a float.
     """
     check_mdp(mdp)
-    mdp = _lean(mdp)
+    mdp = lean(mdp)
     theta = np.zeros((mdp.num_states, mdp.num_actions))
     here = exact.evaluate(mdp, theta)
     # Rewards R(s,a,s') may cancel on average: their own size says what a rounding error is.
@@ -84,9 +83,7 @@ def verify(
     floor = rounding * ((1 + step_size * curvature) ** (2 * settings.num_steps)) ** 0.5
     horizon = choose_horizon(mdp, settings)
     point = Point(mdp, here, settings, horizon.steps, step_size, rounding)
-    *streams, bound_stream = np.random.SeedSequence(settings.seed).spawn(
-        len(settings.estimators) + 1
-    )
+    streams = np.random.SeedSequence(settings.seed).spawn(len(settings.estimators))
     laws: dict[str, dict[str, Law]] = {}
     for name, stream in zip(settings.estimators, streams, strict=True):
         progress(name)
@@ -104,8 +101,6 @@ def verify(
     ]
     if not all(np.isfinite(x) for row in rows for x in vars(row).values() if isinstance(x, float)):
         raise OverflowError(f"a result of {mdp.name} is infinite; take a smaller step size")
-    progress("bounds")
-    bounds = bound_checks(mdp, settings, horizon.steps, float(step_size), bound_stream)
     return Report(
         mdp=mdp.name,
         mdp_digest=fingerprint(mdp),
@@ -121,9 +116,6 @@ def verify(
         gradient_norm=norm(here.gradient),
         hessian_norm=curvature,
         rows=tuple(rows),
-        bounds=bounds,
-        bounds_note=bounds_note(mdp, settings, horizon.steps),
-        curves=bound_curves(mdp, settings, horizon.steps, float(step_size)),
     )
 
 
@@ -147,7 +139,7 @@ def check_mdp(mdp: TabularMDP) -> None:
             f"S*S*A = {S * S * A:.2g} numbers and stop at {MAX_TABLE:.2g}. tabular.exact and "
             "tabular.moments' means have no such limit"
         )
-    largest = float(np.abs(exact.action_value(_lean(mdp), np.zeros((S, A)))).max())
+    largest = float(np.abs(exact.action_value(lean(mdp), np.zeros((S, A)))).max())
     if largest and not 1 / EXTREME < largest < EXTREME:
         raise ValueError(
             f"{mdp.name} has values of size {largest:.2g}; their fourth powers leave the range of "
@@ -163,7 +155,7 @@ def fingerprint(mdp: TabularMDP) -> str:
     return hashlib.sha256(text).hexdigest()[:8]
 
 
-def _lean(mdp: TabularMDP) -> TabularMDP:
+def lean(mdp: TabularMDP) -> TabularMDP:
     """The sparse form of a large MDP with few successors."""
     rows = mdp.transitions.rows
     few = rows.nnz < 0.2 * rows.shape[0] * rows.shape[1]

@@ -103,7 +103,7 @@ def test_a_large_mdp_with_few_successors_is_worked_on_in_sparse_form(monkeypatch
         lambda mdp, theta, **options: seen.append(mdp.is_sparse) or right(mdp, theta, **options),
     )
     by_itself = verify(mdp, settings)
-    monkeypatch.setattr(theory.verification, "_lean", lambda mdp: mdp)
+    monkeypatch.setattr(theory.verification, "lean", lambda mdp: mdp)
     assert_same_report(verify(mdp, settings), by_itself)
     assert set(seen[: len(seen) // 2]) == {True}
     assert set(seen[len(seen) // 2 :]) == {False}
