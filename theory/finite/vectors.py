@@ -8,7 +8,7 @@ the Euclidean norm (Frobenius' for matrices, as vectors of their entries),
 How much rounding changes such numbers is counted, not guessed. The p_j are divided by their sum,
 and every sum has at most M or d terms, so the computed mean of f(X), where f is a norm or a square
 of one, is off by at most n ε E|f|, n = 2 M + d + 8, plus n times the smallest number for underflow
-(Higham 2002, section 3.1). V[X] subtracts the mean first, which costs at most 4 n ε E‖X‖².
+([Higham2002], section 3.1). V[X] subtracts the mean first, which costs at most 4 n ε E‖X‖².
 """
 
 from __future__ import annotations
