@@ -60,9 +60,14 @@ def root(x: Ball) -> Ball:
     return arb(0).union(x.upper().max(arb(0)).sqrt())
 
 
+def square(x: Ball) -> Ball:
+    """x², also where the ball contains zero: there python-flint's x**2 is NaN."""
+    return x * x
+
+
 def squared_norm(v: Matrix) -> Ball:
     """‖v‖², or ‖A‖_F²."""
-    return sum((x**2 for x in v.entries()), arb(0))
+    return sum(map(square, v.entries()), arb(0))
 
 
 def norm(v: Matrix) -> Ball:

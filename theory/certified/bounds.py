@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from theory.certified.balls import Ball, arb, root
+from theory.certified.balls import Ball, arb, root, square
 from theory.certified.constants import Lipschitz
 from theory.certified.tree import Noise
 
@@ -59,11 +59,14 @@ class Bounds(NamedTuple):
 
     def bias_terms(self) -> dict[str, Ball]:
         """(i), (ii) and (iii) of the bias."""
-        (m1, c1, rho1), K, a, B = self.lipschitz, self.num_steps, self.a, self.B
-        inner = [B ** (K - 1 - i) * a**i * self.root_mean_square(i) for i in range(1, K)]
+        (m1, c1, rho1), K, a = self.lipschitz, self.num_steps, self.a
+        products = [self.B ** (K - 1 - i) * a**i for i in range(K)]
+        inner = [product * self.root_mean_square(i) for i, product in enumerate(products)]
+        # B^K − a^K = (B − a) Σ_i B^{K−1−i} a^i keeps its sign in balls.
+        hessians = self.step_size * self.noise.Delta_H * sum(products, arb(0))
         return {
             "(i)": c1 * a**K * self.root_mean_square(K),
-            "(ii)": m1 * (B**K - a**K),
+            "(ii)": m1 * hessians,
             "(iii)": m1 * self.step_size * rho1 * sum(inner, arb(0)),
         }
 
@@ -75,31 +78,31 @@ class Bounds(NamedTuple):
         for i in range(self.num_steps):
             reach = self.noise.Delta_H + rho1 * self.root_mean_square(i)
             kappa = self.a * kappa + self.step_size * reach * d
-            d = root(self.B**2 * d**2 + noise * z**2)
-            z = root(self.B**2 + noise) * z
+            d = root(square(self.B * d) + noise * square(z))
+            z = root(square(self.B) + noise) * z
         return c1 * d * self.root_mean_square(self.num_steps) + m1 * kappa
 
     def variance_terms(self) -> dict[str, Ball]:
         """V_est and V_path of independent samples."""
-        v = self.noise.sigma_p**2 / self.num_trajectories
+        v = square(self.noise.sigma_p) / self.num_trajectories
         noise = self._squared_noise(self.noise.sigma_H)
         for i in reversed(range(self.num_steps)):
             mean = self.lipschitz.m1 * self.B ** (self.num_steps - 1 - i)
-            v = (self.B**2 + noise) * v + noise * mean**2
-        return {"estimates": v, "path": _sum(self.bias_terms()) ** 2}
+            v = (square(self.B) + noise) * v + noise * square(mean)
+        return {"estimates": v, "path": square(_sum(self.bias_terms()))}
 
     def shared_variance_terms(self) -> dict[str, Ball]:
         """The same of shared samples."""
         noise, d = self._squared_noise(self.noise.sigma_HF), arb(0)
         for i in range(self.num_steps):
-            d = root(self.B**2 * d**2 + noise * (self.B**i + d) ** 2)
+            d = root(square(self.B * d) + noise * square(self.B**i + d))
         outer = (self.B**self.num_steps + d) * self.noise.sigma_p
         path = _sum(self.bias_terms()) + self.lipschitz.m1 * d
-        return {"estimates": outer**2 / self.num_trajectories, "path": path**2}
+        return {"estimates": square(outer) / self.num_trajectories, "path": square(path)}
 
     def _squared_noise(self, sigma: Ball) -> Ball:
         """α² σ²/N."""
-        return self.step_size**2 * sigma**2 / self.num_trajectories
+        return square(self.step_size * sigma) / self.num_trajectories
 
 
 def _sum(terms: dict[str, Ball]) -> Ball:

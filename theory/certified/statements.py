@@ -8,7 +8,18 @@ from tabular import _checks
 from tabular.mdp import TabularMDP
 from tabular.metagradient import positive_number
 from tabular.registry import find_estimator
-from theory.certified.balls import Ball, Matrix, Rational, arb, column, ctx, norm, rational, root
+from theory.certified.balls import (
+    Ball,
+    Matrix,
+    Rational,
+    arb,
+    column,
+    ctx,
+    norm,
+    rational,
+    root,
+    square,
+)
 from theory.certified.bounds import Bounds
 from theory.certified.check import CertifiedCheck
 from theory.certified.constants import lipschitz
@@ -131,6 +142,7 @@ def statements(
     mean, root_mean_square = bounds.mean_distance(K), bounds.root_mean_square(K)
     error, shared_error = norm(u - tree.meta_gradient), norm(shared_u - tree.meta_gradient)
     variance, shared_variance = _variance(u, M), _variance(shared_u, shared_M)
+    area = square(unit)
     return (
         check("Lemma 4.4", moments.gradient_distance, {"μ₁ e_K": c1 * mean}, unit),
         check("Lemma 4.4, iterates", moments.distance, {"e_K": mean}, alpha * unit),
@@ -142,8 +154,10 @@ def statements(
         ),
         of_theorem("bias, independent", error, bias, unit),
         of_theorem("bias, shared", shared_error, shared_bias, unit),
-        of_theorem("variance, independent", variance, bounds.variance_terms(), unit**2),
-        of_theorem("variance, shared", shared_variance, bounds.shared_variance_terms(), unit**2),
+        of_theorem("variance, independent", variance, bounds.variance_terms(), area),
+        of_theorem(
+            "variance, shared", shared_variance, bounds.shared_variance_terms(), square(unit)
+        ),
     )
 
 

@@ -23,6 +23,7 @@ from theory.certified.balls import (
     identity,
     norm,
     root,
+    square,
     squared_norm,
     symmetric_norm,
 )
@@ -141,7 +142,7 @@ class Tree:
         factor = self._identity + mean.hessian * self._alpha
         noise = sum((H * M * H * p for p, H in hessians), arb_mat(d, d))
         noise -= mean.hessian * M * mean.hessian
-        M = factor * M * factor + noise * (self._alpha**2 / self._count)
+        M = factor * M * factor + noise * (square(self._alpha) / self._count)
         sampled = Sampled(factor * u, M, shared_u, shared_M)
         return Moments(distance, squared, gradient_distance, sampled)
 
