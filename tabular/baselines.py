@@ -6,6 +6,7 @@ is a function (mdp, θ, rng) -> V_b (..., S):
     exact_baseline   V_b = V^π
     zero_baseline    V_b = 0
     NoisyBaseline    V_b = V^π + c ‖V^π‖₂/S · z,  z ~ N(0, I_S),   one z per estimate
+    FixedBaseline    V_b = one table at every θ
 
 The noise model and c = 1 are those of the paper's experiments ("noise coefficient", its Table 2).
 """
@@ -14,10 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from tabular import _checks, exact
+from tabular._frozen import frozen
 from tabular.mdp import TabularMDP
 from tabular.transitions import Array
 
@@ -71,3 +74,39 @@ class NoisyBaseline:
         """Standard deviation c ‖V‖₂/S of every entry, (..., 1)."""
         norm = np.linalg.norm(value, axis=-1, keepdims=True)
         return self.coefficient * norm / value.shape[-1]
+
+
+@dataclass(frozen=True, eq=False)
+class FixedBaseline:
+    """One table V_b at every θ: what makes the mean estimate a derivative of J_T with end V_b.
+
+    Parameters
+    ----------
+    table : array_like (..., S)
+        V_b.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the table is not finite.
+    """
+
+    table: Any
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "table", frozen(_checks.finite_array(self.table, "table")))
+
+    def __call__(self, mdp: TabularMDP, theta: Array, rng: np.random.Generator | None) -> Array:
+        """Return V_b (..., S).
+
+        Raises
+        ------
+        ValueError
+            If the MDP has another number of states.
+        """
+        if self.table.ndim == 0 or self.table.shape[-1] != mdp.num_states:
+            raise ValueError(
+                f"the table of a FixedBaseline must have shape (..., {mdp.num_states}) for this "
+                f"MDP, received {self.table.shape}"
+            )
+        return self.table

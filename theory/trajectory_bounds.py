@@ -1,0 +1,140 @@
+"""Bounds of one trajectory's estimates, uniformly in θ (derived here).
+
+Rewards lie in [r₋, r₊] and V_b in [b₋, b₊] wherever T steps can lead; with h = T − t steps to go
+and K_h = Σ_{l<h} κ^l, κ = γλ, the advantage estimate is the λ-mean of h n-step ones, so that
+
+    Â_t >= r₋ K_h + b₋ (1 − (1 − γ) K_h) − b₊,   and <= the same with the ends exchanged.
+
+Let w_t be γ^t times the larger absolute value, e = 1 − 1/A. Given the past E‖ψ_t‖² <= e,
+E(ψ_t·u)² <= 1/2 and E ψ_t = 0; also ‖F‖, ‖F‖_F <= 1/2. For M_t = ψ_tψ_tᵀ − F(s_t), whose mean is
+zero, E‖M_t‖_F² = 1 − 3p₂ − 4p₂² + 6p₃ with p_k = Σ_a π^k; p₃ <= p₂^{3/2} makes this at most
+m = min(1, 1 − 3/A + 6A^{−3/2} − 4/A²), and m = 1/4 for A = 2; E‖M_t u‖² <= min(m, 3/4). Scores of
+different times are orthogonal: E‖Ψ_{t−1}‖² <= te, E(Ψ_{t−1}·u)² <= t/2. Each step weighs at most
+w_t, whatever it depends on, and Minkowski's inequality sums the steps: √E‖·‖² is at most
+
+    ĝ              Σ w_t √e
+    Ĥ, Ĥu   ad     Σ w_t/2
+            lvc    Σ w_t √m,   Σ w_t √min(m, 3/4)
+            loaded Σ w_t (√m + √(te(1 + 2e))),   Σ w_t (√min(m, 3/4) + √(2te))
+    Ĝ, Ĝw, Ĝᵀu    Σ γ^t K_{T−t} √e            (reward parameters; e >= 1/2)
+
+A variance is no larger than a second moment, nor a mean.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+
+from tabular.baselines import FixedBaseline, exact_baseline, zero_baseline
+from tabular.registry import Estimator, find_estimator
+from tabular.sources import Sampled
+from tabular.transitions import Array
+from theory.objectives import Objective
+
+
+@dataclass(frozen=True, eq=False)
+class Critic:
+    """What an estimator's advantages are made of: V_b (S,), or V^π at every θ if None, and λ."""
+
+    table: Array | None
+    gae_lambda: float
+
+
+def critic_of(source: Sampled, num_states: int) -> Critic:
+    """Return V_b and λ as a source's estimator uses them at every θ.
+
+    Raises
+    ------
+    ValueError
+        If the baseline is not one whose tables are known for every θ.
+    """
+    if not find_estimator(source.estimator).baseline:
+        return Critic(np.zeros(num_states), 1.0)
+    if source.baseline is exact_baseline:
+        return Critic(None, source.gae_lambda)
+    if source.baseline is zero_baseline:
+        return Critic(np.zeros(num_states), source.gae_lambda)
+    if isinstance(source.baseline, FixedBaseline) and source.baseline.table.shape == (num_states,):
+        return Critic(source.baseline.table, source.gae_lambda)
+    raise ValueError(
+        "what holds for every theta needs exact_baseline, zero_baseline or a FixedBaseline of "
+        f"shape ({num_states},), received baseline {source.baseline!r}"
+    )
+
+
+@dataclass(frozen=True)
+class TrajectoryBounds:
+    """√E‖·‖² of one trajectory's ĝ, of Ĥu and Ĥ, and of Ĝ for reward parameters."""
+
+    gradient: float
+    hessian: float
+    hessian_frobenius: float
+    cross: float
+
+
+def trajectory_bounds(objective: Objective, source: Sampled) -> TrajectoryBounds:
+    """Bound one trajectory's estimates for every θ.
+
+    Parameters
+    ----------
+    objective : Objective
+        Gives the MDP; its own horizon does not matter here.
+    source : Sampled
+        Estimator, T, λ, and a baseline that `critic_of` knows.
+    """
+    mdp, horizon, kind = objective.mdp, source.horizon, find_estimator(source.estimator)
+    critic = critic_of(source, mdp.num_states)
+    here = Objective(mdp, horizon)
+    powers = objective.gamma ** np.arange(horizon)
+    kept = np.cumsum((objective.gamma * critic.gae_lambda) ** np.arange(horizon))[::-1]
+    steps = powers * _largest_advantage(here, critic, kept)
+    t = np.arange(horizon)
+    A = mdp.num_actions
+    e = 1 - 1 / A
+    second = 1 / 4 if A == 2 else min(1.0, 1 - 3 / A + 6 / A**1.5 - 4 / A**2)
+    return TrajectoryBounds(
+        gradient=float(steps.sum() * sqrt(e)),
+        hessian=float(steps @ _curvature(kind, A, min(second, 3 / 4), np.sqrt(2 * t * e))),
+        hessian_frobenius=float(steps @ _curvature(kind, A, second, np.sqrt(t * e * (1 + 2 * e)))),
+        cross=float(powers @ kept * sqrt(e)),
+    )
+
+
+def _curvature(kind: Estimator, num_actions: int, local: float, cross: Array) -> Array:
+    """Each step's Hessian, in units of w_t."""
+    if num_actions == 1:
+        return np.zeros_like(cross)
+    own = sqrt(local) if kind.local else 0.5
+    return own + cross * kind.cross
+
+
+def _largest_advantage(here: Objective, critic: Critic, kept: Array) -> Array:
+    """The bound of |Â_t|, (T,)."""
+    low, high = reward_range(here)
+    b_low, b_high = here.value_range
+    if critic.table is not None:
+        seen = critic.table[here.visited]
+        b_low, b_high = seen.min(), seen.max()
+    end = 1 - (1 - here.gamma) * kept
+    least = low * kept + b_low * end - b_high
+    most = high * kept + b_high * end - b_low
+    return np.maximum(np.abs(least), np.abs(most))
+
+
+def reward_range(objective: Objective) -> tuple[float, float]:
+    """Return the least and the largest reward that a trajectory can show."""
+    mdp, acting = objective.mdp, objective.acting
+    if mdp.successor_reward is None:
+        seen = mdp.R[acting]
+        return float(seen.min()), float(seen.max())
+    rows, successors = mdp.transitions.rows.nonzero()
+    table = mdp.successor_reward
+    table = table if mdp.is_sparse else table.reshape(-1, mdp.num_states)
+    seen = np.asarray(table[rows, successors]).ravel()
+    if mdp.bonus is not None:
+        seen = seen + mdp.bonus.ravel()[rows]
+    seen = seen[acting[rows // mdp.num_actions]]
+    return float(seen.min()), float(seen.max())
