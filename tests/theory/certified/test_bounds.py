@@ -10,6 +10,7 @@ from theory.certified.balls import arb, ctx, rational
 from theory.certified.bounds import Bounds
 from theory.certified.constants import Lipschitz, lipschitz
 from theory.certified.tree import Noise
+from theory.softmax import derivative_bounds
 
 FLOATS = Tolerance(rtol=1e-12, atol=0.0)
 cases = pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
@@ -40,6 +41,20 @@ def test_derivatives_stay_below_the_constants(case):
         np.linalg.norm(there - here, ord=2, axis=(1, 2)).max() / 1e-3,
     ]
     assert np.all(np.array(largest) <= [m1, c1, rho1])
+
+
+@pytest.mark.parametrize("horizon", [1, 2, 3, 5])
+def test_constants_are_those_in_floats(horizon):
+    """`theory.softmax` takes the least of more bounds, of which others win for longer horizons."""
+    every = CASES["plain"].enumeration("ad")._replace(horizon=horizon)
+    with ctx.workprec(64):
+        found = floats(lipschitz(every))
+    spans = [int(x.p) / int(x.q) for x in (every.reward_span, every.terminal_span)]
+    gamma = CASES["plain"].mdp.gamma
+    expected = derivative_bounds(2, gamma, spans[0], horizon=horizon, terminal_span=spans[1])
+    if horizon <= 3:
+        assert_close(found, expected[:3], FLOATS)
+    assert np.all(found >= np.array(expected[:3]) * (1 - 1e-12))
 
 
 def test_constants_of_one_decision_are_attained():
