@@ -8,7 +8,7 @@ inequality whose balls are apart is then decided by the computer, up to the corr
     enumeration  all trajectories, as rational data of softmax monomials
     estimates    the estimators' and the objective's derivatives at one θ
     tree         all sampled inner paths: moments of the iterates and of the meta-gradient
-    constants    Assumptions 4.1 (for every θ) and 4.3 (at every realisable θ)
+    constants    Assumption 4.1 for every θ, where two points are too close to divide by
     bounds       the right-hand sides of Lemma 4.4 and Theorem 4.5 for MAML
     check        an inequality between balls, with its verdict
     statements   Lemma 4.4 and Theorem 4.5 compared: `certify`

@@ -1,7 +1,7 @@
 """The right-hand sides of Lemma 4.4 and Theorem 4.5 ([Liu2022]) for MAML, in balls.
 
-MAML has φ = θ⁰: ζ_i = a^i with a = 1 + α c₁, no cross derivative, and μ₁ = c₁ because the inner and
-the outer objective are the same J_T. With B = a + α Δ_H and N trajectories a step, for i <= K,
+MAML has φ = θ⁰: ζ_i = a^i with a = 1 + α c₁, and no cross derivative. With B = a + α Δ_H and N
+trajectories a step, for i <= K,
 
     e_i = α σ_in/√N · Σ_{j<i} a^j                       E‖θ̂^i − θ^i‖ <= e_i
     s_i = α σ_in/√N · √(Σ_{j<i} a^{2j})                 E‖θ̂^i − θ^i‖² <= s_i², s_i <= e_i
@@ -59,20 +59,20 @@ class Bounds(NamedTuple):
 
     def bias_terms(self) -> dict[str, Ball]:
         """(i), (ii) and (iii) of the bias."""
-        (m1, c1, rho1), K, a = self.lipschitz, self.num_steps, self.a
+        (m1, _, mu1, rho1), K, a = self.lipschitz, self.num_steps, self.a
         products = [self.B ** (K - 1 - i) * a**i for i in range(K)]
         inner = [product * self.root_mean_square(i) for i, product in enumerate(products)]
         # B^K − a^K = (B − a) Σ_i B^{K−1−i} a^i keeps its sign in balls.
         hessians = self.step_size * self.noise.Delta_H * sum(products, arb(0))
         return {
-            "(i)": c1 * a**K * self.root_mean_square(K),
+            "(i)": mu1 * a**K * self.root_mean_square(K),
             "(ii)": m1 * hessians,
             "(iii)": m1 * self.step_size * rho1 * sum(inner, arb(0)),
         }
 
     def coupling(self) -> Ball:
         """(iv)."""
-        m1, c1, rho1 = self.lipschitz
+        m1, _, mu1, rho1 = self.lipschitz
         z, d, kappa = arb(1), arb(0), arb(0)
         noise = self._squared_noise(self.noise.sigma_H)
         for i in range(self.num_steps):
@@ -80,7 +80,7 @@ class Bounds(NamedTuple):
             kappa = self.a * kappa + self.step_size * reach * d
             d = root(square(self.B * d) + noise * square(z))
             z = root(square(self.B) + noise) * z
-        return c1 * d * self.root_mean_square(self.num_steps) + m1 * kappa
+        return mu1 * d * self.root_mean_square(self.num_steps) + m1 * kappa
 
     def variance_terms(self) -> dict[str, Ball]:
         """V_est and V_path of independent samples."""

@@ -22,10 +22,11 @@ from theory.certified.enumeration import Enumeration
 
 
 class Lipschitz(NamedTuple):
-    """m₁, c₁ = μ₁ and ρ₁ of MAML: bounds of ∇J_T, ∇²J_T and of its Lipschitz constant."""
+    """m₁, c₁, μ₁ and ρ₁ of MAML: ‖∇J_T‖, ‖∇²J_T‖, Lipschitz constants of ∇J_T and ∇²J_T."""
 
     m1: Ball
     c1: Ball
+    mu1: Ball
     rho1: Ball
 
 
@@ -38,12 +39,11 @@ def lipschitz(enumeration: Enumeration) -> Lipschitz:
     moved = [[power * x for x in p] for power, p in zip(powers, steps, strict=False)]
     by_reward = zip(_recursion(gamma, lengths), map(sum, zip(*moved, strict=True)), strict=True)
     by_end = zip(_recursion(gamma, powers), (powers[T] * p for p in steps[-1]), strict=True)
-    return Lipschitz(
-        *(
-            enumeration.reward_span * x.min(y) + enumeration.terminal_span * z.min(w)
-            for (x, y), (z, w) in zip(by_reward, by_end, strict=True)
-        )
+    first, second, third = (
+        enumeration.reward_span * x.min(y) + enumeration.terminal_span * z.min(w)
+        for (x, y), (z, w) in zip(by_reward, by_end, strict=True)
     )
+    return Lipschitz(first, second, second, third)
 
 
 def _recursion(gamma: Rational, ranges: list[Rational]) -> list[Ball]:

@@ -46,8 +46,8 @@ def certify(
     """Prove Lemma 4.4 and Theorem 4.5 for one estimator on one tiny MDP (MAML, φ = θ⁰).
 
     The objective is J_T with terminal table V_b. Every table is taken as the rational numbers that
-    its floats are, rows of probabilities divided by their exact sums. Constants of Assumption 4.1
-    hold for every θ, those of Assumption 4.3 at every θ that samples can lead to.
+    its floats are, rows of probabilities divided by their exact sums. The constants of Assumptions
+    4.1 and 4.3 are the largest values over every θ that samples can lead to.
 
     Parameters
     ----------
@@ -118,16 +118,16 @@ def evaluate(
         step_size=alpha,
         num_steps=num_steps,
         num_trajectories=num_trajectories,
+        everywhere=lipschitz(enumeration),
     )
-    constants = lipschitz(enumeration)
-    return tree, Bounds(constants, tree.noise, alpha, num_steps, num_trajectories)
+    return tree, Bounds(tree.lipschitz, tree.noise, alpha, num_steps, num_trajectories)
 
 
 def statements(
     tree: Tree, bounds: Bounds, unit: Ball, setting: dict[str, Any]
 ) -> tuple[CertifiedCheck, ...]:
     """Compare both sides of every statement; `unit` is the size of a gradient."""
-    K, c1, moments = bounds.num_steps, bounds.lipschitz.c1, tree.moments
+    K, mu1, moments = bounds.num_steps, bounds.lipschitz.mu1, tree.moments
     u, M, shared_u, shared_M = moments.sampled
     alpha, bias = bounds.step_size, bounds.bias_terms()
     shared_bias = bias | {"(iv)": bounds.coupling()}
@@ -144,7 +144,7 @@ def statements(
     variance, shared_variance = _variance(u, M), _variance(shared_u, shared_M)
     area = square(unit)
     return (
-        check("Lemma 4.4", moments.gradient_distance, {"μ₁ e_K": c1 * mean}, unit),
+        check("Lemma 4.4", moments.gradient_distance, {"μ₁ e_K": mu1 * mean}, unit),
         check("Lemma 4.4, iterates", moments.distance, {"e_K": mean}, alpha * unit),
         check(
             "Lemma 4.4, second moment",

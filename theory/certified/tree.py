@@ -7,8 +7,10 @@ the second moment of what is still to be multiplied (MAML, [Liu2022], Propositio
     shared        u_i = E (I + α Ĥ(τ)) u_{i+1},         M_i = E (I + α Ĥ(τ)) M_{i+1} (I + α Ĥ(τ))
 
 with Ĥ of a fresh sample or of the one that moved θ. At the leaves u_K = E p̂ and M_K = E p̂ p̂ᵀ. So
-E Ĝ^K = u_0 and V[Ĝ^K] = tr M_0 − ‖u_0‖². The largest σ and Δ of Assumption 4.3 are collected on
-the way: these nodes are all the θ that samples can lead to.
+E Ĝ^K = u_0 and V[Ĝ^K] = tr M_0 − ‖u_0‖². The constants of Assumptions 4.1 and 4.3 are collected on
+the way, since these nodes are all the θ that samples can lead to: of Lipschitz constants the proofs
+use no more than ‖f(θ̂^i) − f(θ^i)‖ <= c ‖θ̂^i − θ^i‖, slopes between a node and the exact path. Where
+the two points may be one, the bound for every θ stands in.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from theory.certified.balls import (
     squared_norm,
     symmetric_norm,
 )
+from theory.certified.constants import Lipschitz
 from theory.certified.estimates import Estimates, Mean, Outcomes
 
 
@@ -67,6 +70,7 @@ class Tree:
         ∇J^K along the exact path.
     moments : Moments
         At the root.
+    lipschitz : Lipschitz
     noise : Noise
     """
 
@@ -78,12 +82,15 @@ class Tree:
         step_size: Ball,
         num_steps: int,
         num_trajectories: int,
+        everywhere: Lipschitz,
     ) -> None:
         self._outcomes, self._steps, self._count = outcomes, num_steps, num_trajectories
+        self._everywhere, self.lipschitz = everywhere, Lipschitz(*[arb(0)] * 4)
         self._alpha, self._identity = step_size, identity(theta.nrows())
         self._gradient_noise, self._outer_noise = arb(0), arb(0)
         self._weak, self._frobenius, self._bias = arb(0), arb(0), arb(0)
-        self._end, self._end_gradient, self.meta_gradient = self._exact_path(theta)
+        self._path: list[tuple[Matrix, Mean]] = []
+        self.meta_gradient = self._exact_path(theta)
         self.moments = self._visit(theta, 0)
         self.noise = Noise(
             root(self._gradient_noise),
@@ -93,38 +100,41 @@ class Tree:
             self._bias,
         )
 
-    def _exact_path(self, theta: Matrix) -> tuple[Matrix, Matrix, Matrix]:
-        """θ^K, p(θ^K) and ∇J^K."""
-        factors = []
+    def _exact_path(self, theta: Matrix) -> Matrix:
+        """Walk it, and return ∇J^K."""
         for _ in range(self._steps):
-            exact = Estimates(self._outcomes, theta).objective()
-            factors.append(self._identity + exact.hessian * self._alpha)
-            theta = theta + exact.gradient * self._alpha
-        gradient = Estimates(self._outcomes, theta).objective().gradient
-        product = gradient
-        for factor in reversed(factors):
-            product = factor * product
-        return theta, gradient, product
+            self._path.append((theta, Estimates(self._outcomes, theta).objective()))
+            theta = theta + self._path[-1][1].gradient * self._alpha
+        self._path.append((theta, Estimates(self._outcomes, theta).objective()))
+        product = self._path[-1][1].gradient
+        for _, exact in reversed(self._path[:-1]):
+            product += exact.hessian * product * self._alpha
+        return product
 
     def _visit(self, theta: Matrix, step: int) -> Moments:
         at = Estimates(self._outcomes, theta)
         return self._leaf(at, theta) if step == self._steps else self._node(at, theta, step)
 
     def _leaf(self, at: Estimates, theta: Matrix) -> Moments:
-        mean = at.mean().gradient
+        mean, gradient = at.mean().gradient, at.objective().gradient
+        end, exact = self._path[-1]
         outer = mean * mean.transpose()
         noise = at.gradient_second_moment() - outer
         self._outer_noise = self._outer_noise.max(noise.trace())
         second = outer + noise / self._count
-        squared = squared_norm(theta - self._end)
-        gradient_distance = norm(at.objective().gradient - self._end_gradient)
-        return Moments(
-            root(squared), squared, gradient_distance, Sampled(mean, second, mean, second)
+        squared = squared_norm(theta - end)
+        away, change = root(squared), norm(gradient - exact.gradient)
+        self._keep(
+            m1=norm(gradient).max(norm(exact.gradient)),
+            mu1=slope(change, away, self._everywhere.mu1),
         )
+        return Moments(away, squared, change, Sampled(mean, second, mean, second))
 
     def _node(self, at: Estimates, theta: Matrix, step: int) -> Moments:
-        mean, hessians = at.mean(), at.single_hessians()
-        self._collect(at, mean, hessians)
+        mean, objective, hessians = at.mean(), at.objective(), at.single_hessians()
+        self._collect(at, mean, objective, hessians)
+        if step > 0:
+            self._compare(objective, theta, step)
         d = theta.nrows()
         distance, squared, gradient_distance = arb(0), arb(0), arb(0)
         u, M, shared_u, shared_M = arb_mat(d, 1), arb_mat(d, d), arb_mat(d, 1), arb_mat(d, d)
@@ -146,15 +156,38 @@ class Tree:
         sampled = Sampled(factor * u, M, shared_u, shared_M)
         return Moments(distance, squared, gradient_distance, sampled)
 
-    def _collect(self, at: Estimates, mean: Mean, hessians: list[tuple[Ball, Matrix]]) -> None:
-        """Keep the largest noise and bias."""
+    def _collect(
+        self, at: Estimates, mean: Mean, objective: Mean, hessians: list[tuple[Ball, Matrix]]
+    ) -> None:
+        """Keep the largest noise and bias, and ‖H‖."""
         d = len(at.policy)
         squares = arb_mat(d, d)
         for probability, H in hessians:
             Xi = H - mean.hessian
             squares += Xi * Xi * probability
-        bias = symmetric_norm(mean.hessian - at.objective().hessian)
         self._gradient_noise = self._gradient_noise.max(at.gradient_variance(mean.gradient))
         self._weak = self._weak.max(symmetric_norm(squares))
         self._frobenius = self._frobenius.max(squares.trace())
-        self._bias = self._bias.max(bias)
+        self._bias = self._bias.max(symmetric_norm(mean.hessian - objective.hessian))
+        self._keep(c1=symmetric_norm(objective.hessian))
+
+    def _compare(self, here: Mean, theta: Matrix, step: int) -> None:
+        """Keep ‖H‖ on the exact path, and the slopes of ∇J_T and ∇²J_T from there."""
+        there, exact = self._path[step]
+        away = norm(theta - there)
+        first = norm(here.gradient - exact.gradient)
+        second = symmetric_norm(here.hessian - exact.hessian)
+        self._keep(
+            c1=symmetric_norm(exact.hessian).max(slope(first, away, self._everywhere.c1)),
+            rho1=slope(second, away, self._everywhere.rho1),
+        )
+
+    def _keep(self, **found: Ball) -> None:
+        """Keep the largest Lipschitz constants."""
+        known = self.lipschitz._asdict()
+        self.lipschitz = self.lipschitz._replace(**{k: known[k].max(x) for k, x in found.items()})
+
+
+def slope(change: Ball, away: Ball, everywhere: Ball) -> Ball:
+    """‖change‖/‖away‖, at most the bound for every θ, which stands in where away may be zero."""
+    return (change / away).min(everywhere) if away.lower() > 0 else everywhere

@@ -74,12 +74,16 @@ class Brute(NamedTuple):
     sigma_H: float
     sigma_HF: float
     Delta_H: float
+    m1: float
+    c1: float
+    mu1: float
+    rho1: float
 
 
 def brute(case: Case, name: str, alpha: float, K: int, N: int) -> Brute:
     mdp, d = case.mdp, case.theta.size
     truth = {"horizon": case.horizon, "terminal_value": case.terminal(name)}
-    noise = dict.fromkeys(("sigma_in", "sigma_p", "sigma_H", "sigma_HF", "Delta_H"), 0.0)
+    noise = dict.fromkeys(Brute._fields[5:], 0.0)
 
     def gradient(theta):
         return exact.gradient(mdp, theta.reshape(mdp.R.shape), **truth).ravel()
@@ -98,8 +102,10 @@ def brute(case: Case, name: str, alpha: float, K: int, N: int) -> Brute:
 
     paths = [(1.0, case.theta.ravel(), np.eye(d), np.eye(d), [])]
     end, factors = case.theta.ravel(), np.eye(d)
-    for _ in range(K):
+    for i in range(K):
+        seen("c1", np.linalg.norm(hessian(end), ord=2))
         factors = factors @ (np.eye(d) + alpha * hessian(end))
+        here = end
         end = end + alpha * gradient(end)
         longer = []
         for weight, theta, mean_product, own_product, seconds in paths:
@@ -111,6 +117,11 @@ def brute(case: Case, name: str, alpha: float, K: int, N: int) -> Brute:
             seen("sigma_H", np.sqrt(np.linalg.eigvalsh(squares)[-1]))
             seen("sigma_HF", np.sqrt(np.trace(squares)))
             seen("Delta_H", np.abs(np.linalg.eigvalsh(mean_H - hessian(theta))).max())
+            seen("c1", np.linalg.norm(hessian(theta), ord=2))
+            if i > 0:
+                away = np.linalg.norm(theta - here)
+                seen("c1", np.linalg.norm(gradient(theta) - gradient(here)) / away)
+                seen("rho1", np.linalg.norm(hessian(theta) - hessian(here), ord=2) / away)
             mean_factor = np.eye(d) + alpha * mean_H
             for drawn in product(range(len(p)), repeat=N):
                 chosen = list(drawn)
@@ -134,7 +145,10 @@ def brute(case: Case, name: str, alpha: float, K: int, N: int) -> Brute:
         seen("sigma_p", np.sqrt(np.trace(spread)))
         M = np.outer(mean, mean) + spread / N
         away = np.linalg.norm(theta - end)
-        sums += weight * np.array([away, away**2, np.linalg.norm(gradient(theta) - gradient(end))])
+        change = np.linalg.norm(gradient(theta) - gradient(end))
+        sums += weight * np.array([away, away**2, change])
+        seen("m1", max(np.linalg.norm(gradient(theta)), np.linalg.norm(gradient(end))))
+        seen("mu1", change / away)
         u += weight * mean_product @ mean
         own_u += weight * own_product @ mean
         own_second += weight * np.trace(own_product @ M @ own_product.T)

@@ -7,6 +7,7 @@ from tabular.registry import ESTIMATORS
 from tests.tabular.tolerances import Tolerance, assert_close
 from tests.theory.certified.cases import CASES, brute
 from theory.certified.balls import column, ctx, norm, rational
+from theory.certified.constants import lipschitz
 from theory.certified.estimates import in_balls
 from theory.certified.tree import Tree
 
@@ -32,19 +33,21 @@ def test_all_paths(setting, name):
     case = CASES[which]
     expected = brute(case, name, ALPHA, K, N)
     with ctx.workprec(128):
-        outcomes = in_balls(case.enumeration(name), N)
+        every = case.enumeration(name)
+        outcomes = in_balls(every, N)
         tree = Tree(
             outcomes,
             column(case.start()),
             step_size=rational(ALPHA),
             num_steps=K,
             num_trajectories=N,
+            everywhere=lipschitz(every),
         )
         u, M, own_u, own_M = tree.moments.sampled
         bias = [norm(u - tree.meta_gradient), norm(own_u - tree.meta_gradient)]
         pairs = ((u, M), (own_u, own_M))
         variance = [second.trace() - norm(mean) ** 2 for mean, second in pairs]
-    found = [*tree.moments[:3], *bias, *variance, *tree.noise]
+    found = [*tree.moments[:3], *bias, *variance, *tree.noise, *tree.lipschitz]
     wanted = [*expected[:3], *expected.bias, *expected.variance, *expected[5:]]
     for ball, number in zip(found, wanted, strict=True):
         if number < ZERO:
@@ -56,13 +59,15 @@ def test_all_paths(setting, name):
 
 def test_unbiased_hessians_have_no_bias():
     with ctx.workprec(128):
-        outcomes = in_balls(CASES["plain"].enumeration("dice"), 1)
+        every = CASES["plain"].enumeration("dice")
+        outcomes = in_balls(every, 1)
         tree = Tree(
             outcomes,
             column(CASES["plain"].start()),
             step_size=rational(ALPHA),
             num_steps=1,
             num_trajectories=1,
+            everywhere=lipschitz(every),
         )
     assert tree.noise.Delta_H.contains(0)
     assert float(tree.noise.Delta_H.upper()) < 1e-34
@@ -72,13 +77,15 @@ def test_the_exact_path_alone_when_samples_agree():
     """One action: nothing is sampled that matters."""
     case = CASES["plain"]
     one = case._replace(mdp=case.mdp.with_reward(np.zeros((2, 2))), baseline=np.zeros(2))
+    every = one.enumeration("lvc")
     with ctx.workprec(64):
         tree = Tree(
-            in_balls(one.enumeration("lvc"), 2),
+            in_balls(every, 2),
             column(one.start()),
             step_size=rational(ALPHA),
             num_steps=1,
             num_trajectories=2,
+            everywhere=lipschitz(every),
         )
     assert tree.moments.distance == 0
     assert all(x == 0 for x in tree.noise)
