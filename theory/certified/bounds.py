@@ -6,7 +6,7 @@ trajectories a step, for i <= K,
     e_i = α σ_in/√N · Σ_{j<i} a^j                       E‖θ̂^i − θ^i‖ <= e_i
     s_i = α σ_in/√N · √(Σ_{j<i} a^{2j})                 E‖θ̂^i − θ^i‖² <= s_i², s_i <= e_i
     (i) + (ii) + (iii) = μ₁ a^K s_K + m₁ (B^K − a^K) + m₁ α ρ₁ Σ_{0<i<K} B^{K−1−i} a^i s_i
-    (iv) = μ₁ d_K s_K + m₁ κ_K                          shared samples only
+    (iv) = μ₁ d_K s_K + m₁ κ_K                          shared samples only: the coupling
         z_0 = 1, z_{i+1}² = (B² + α² σ_H²/N) z_i²,  d_0 = 0, d_{i+1}² = B² d_i² + α² σ_H² z_i²/N,
         κ_0 = 0, κ_{i+1} = a κ_i + α (Δ_H + ρ₁ s_i) d_i.
 
@@ -65,9 +65,9 @@ class Bounds(NamedTuple):
         # B^K − a^K = (B − a) Σ_i B^{K−1−i} a^i keeps its sign in balls.
         hessians = self.step_size * self.noise.Delta_H * sum(products, arb(0))
         return {
-            "(i)": mu1 * a**K * self.root_mean_square(K),
-            "(ii)": m1 * hessians,
-            "(iii)": m1 * self.step_size * rho1 * sum(inner, arb(0)),
+            "outer compositional": mu1 * a**K * self.root_mean_square(K),
+            "estimation bias": m1 * hessians,
+            "inner compositional": m1 * self.step_size * rho1 * sum(inner, arb(0)),
         }
 
     def coupling(self) -> Ball:
@@ -89,7 +89,7 @@ class Bounds(NamedTuple):
         for i in reversed(range(self.num_steps)):
             mean = self.lipschitz.m1 * self.B ** (self.num_steps - 1 - i)
             v = (square(self.B) + noise) * v + noise * square(mean)
-        return {"estimates": v, "path": square(_sum(self.bias_terms()))}
+        return {"estimators": v, "path": square(_sum(self.bias_terms()))}
 
     def shared_variance_terms(self) -> dict[str, Ball]:
         """The same of shared samples."""
@@ -98,7 +98,7 @@ class Bounds(NamedTuple):
             d = root(square(self.B * d) + noise * square(self.B**i + d))
         outer = (self.B**self.num_steps + d) * self.noise.sigma_p
         path = _sum(self.bias_terms()) + self.lipschitz.m1 * d
-        return {"estimates": square(outer) / self.num_trajectories, "path": square(path)}
+        return {"estimators": square(outer) / self.num_trajectories, "path": square(path)}
 
     def _squared_noise(self, sigma: Ball) -> Ball:
         """α² σ²/N."""

@@ -71,7 +71,7 @@ def certify(
     Returns
     -------
     tuple of CertifiedCheck
-        Lemma 4.4 for f = ∇J and f = id, and the second moment; bias and variance of Theorem 4.5
+        Lemma 4.4, the error of p = ∇J and two moments of that of θ; Theorem 4.5, bias and variance
         with independent and with shared samples.
 
     Raises
@@ -130,7 +130,7 @@ def statements(
     K, mu1, moments = bounds.num_steps, bounds.lipschitz.mu1, tree.moments
     u, M, shared_u, shared_M = moments.sampled
     alpha, bias = bounds.step_size, bounds.bias_terms()
-    shared_bias = bias | {"(iv)": bounds.coupling()}
+    shared_bias = bias | {"coupling": bounds.coupling()}
 
     def check(name: str, lhs: Ball, terms: dict[str, Ball], size: Ball) -> CertifiedCheck:
         rhs = sum(terms.values(), arb(0))
@@ -139,17 +139,17 @@ def statements(
     def of_theorem(name: str, lhs: Ball, terms: dict[str, Ball], size: Ball) -> CertifiedCheck:
         return check(f"Theorem 4.5, {name} samples", lhs, terms, size)
 
-    mean, root_mean_square = bounds.mean_distance(K), bounds.root_mean_square(K)
+    mean, spread = bounds.mean_distance(K), bounds.root_mean_square(K)
     error, shared_error = norm(u - tree.meta_gradient), norm(shared_u - tree.meta_gradient)
     variance, shared_variance = _variance(u, M), _variance(shared_u, shared_M)
     area = square(unit)
     return (
-        check("Lemma 4.4", moments.gradient_distance, {"μ₁ e_K": mu1 * mean}, unit),
-        check("Lemma 4.4, iterates", moments.distance, {"e_K": mean}, alpha * unit),
+        check("Lemma 4.4, error of p", moments.gradient_distance, {"μ₁ s_K": mu1 * spread}, unit),
+        check("Lemma 4.4, first moment", moments.distance, {"e_K": mean}, alpha * unit),
         check(
             "Lemma 4.4, second moment",
             root(moments.squared),
-            {"s_K": root_mean_square},
+            {"s_K": spread},
             alpha * unit,
         ),
         of_theorem("bias, independent", error, bias, unit),

@@ -45,9 +45,9 @@ def test_every_statement_is_proved(which, K, N, name):
 def test_the_terms_of_theorem_4_5():
     checks = {check.name: check for check in run(CASES["plain"], num_steps=2)}
     independent = checks["Theorem 4.5, bias, independent samples"].terms
-    assert list(independent) == ["(i)", "(ii)", "(iii)"]
+    assert list(independent) == ["outer compositional", "estimation bias", "inner compositional"]
     shared = checks["Theorem 4.5, bias, shared samples"].terms
-    assert list(shared) == ["(i)", "(ii)", "(iii)", "(iv)"]
+    assert list(shared) == [*independent, "coupling"]
     assert all(term > 0 for term in shared.values())
 
 

@@ -6,10 +6,10 @@ import pytest
 from tabular.registry import ESTIMATORS
 from tests.tabular.tolerances import Tolerance, assert_close
 from tests.theory.certified.cases import CASES, brute
-from theory.certified.balls import column, ctx, norm, rational
+from theory.certified.balls import arb, column, ctx, norm, rational
 from theory.certified.constants import lipschitz
 from theory.certified.estimates import in_balls
-from theory.certified.tree import Tree
+from theory.certified.tree import Tree, slope
 
 #: Sums of up to 2,000 products of floats of order one; a norm is the root of a square.
 FLOATS = Tolerance(rtol=1e-11, atol=1e-12)
@@ -71,6 +71,14 @@ def test_unbiased_hessians_have_no_bias():
         )
     assert tree.noise.Delta_H.contains(0)
     assert float(tree.noise.Delta_H.upper()) < 1e-34
+
+
+def test_slopes():
+    """Never above the bound for every θ, which also stands in where points may meet."""
+    assert slope(arb(1), arb(4), arb(2)) == 0.25
+    assert slope(arb(4), arb(1), arb(2)) == 2
+    assert slope(arb(1), arb(0, 1), arb(2)) == 2
+    assert slope(arb(0), arb(0), arb(2)) == 2
 
 
 def test_the_exact_path_alone_when_samples_agree():
