@@ -74,10 +74,10 @@ class CertifiedCheck:
     def __str__(self) -> str:
         """One line: the name, both balls and the verdict."""
         relation = {"proved": "<=", "attained": "=", "refuted": ">", "undecided": "?"}
-        advice = "; raise the precision" if self.verdict == "undecided" else ""
+        more = {"attained": f", to {self.width:.1e}", "undecided": "; raise the precision"}
         return (
             f"{self.name}: {self.lhs.str(20)} {relation[self.verdict]} {self.rhs.str(20)}, "
-            f"{self.verdict} at {self.bits} bits{advice}"
+            f"{self.verdict} at {self.bits} bits{more.get(self.verdict, '')}"
         )
 
     def as_dict(self) -> dict[str, Any]:
