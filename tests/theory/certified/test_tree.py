@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from tabular import TabularMDP
 from tabular.registry import ESTIMATORS
 from tests.tabular.tolerances import Tolerance, assert_close
-from tests.theory.certified.cases import CASES, brute
+from tests.theory.certified.cases import CASES, Case, brute
 from theory.certified.balls import arb, column, ctx, norm, rational
 from theory.certified.constants import lipschitz
 from theory.certified.estimates import in_balls
@@ -71,6 +72,30 @@ def test_unbiased_hessians_have_no_bias():
         )
     assert tree.noise.Delta_H.contains(0)
     assert float(tree.noise.Delta_H.upper()) < 1e-34
+
+
+@pytest.mark.parametrize(
+    ("constant", "logit", "alpha", "K", "without"),
+    [("c1", 0.0, 2.0, 2, 0.18562), ("c1", 2.0, 2.0, 2, 0.17763), ("m1", 2.0, 8.0, 1, 0.19523)],
+    ids=["slope of ∇J", "‖H‖ on the exact path", "‖p‖ at its end"],
+)
+def test_every_part_of_a_constant_counts(constant, logit, alpha, K, without):
+    """Two arms, long steps: the named part is the largest, above the next one, `without` it."""
+    mdp = TabularMDP(np.ones((1, 2, 1)), np.array([[0.0, 1.0]]), 0.5, 0)
+    case = Case(mdp, np.array([[logit, 0.0]]), 1, np.array([0.4]))
+    every = case.enumeration("lvc")
+    with ctx.workprec(128):
+        tree = Tree(
+            in_balls(every, 1),
+            column(case.start()),
+            step_size=rational(alpha),
+            num_steps=K,
+            num_trajectories=1,
+            everywhere=lipschitz(every),
+        )
+    found = float(getattr(tree.lipschitz, constant))
+    assert_close(found, getattr(brute(case, "lvc", alpha, K, 1), constant), FLOATS)
+    assert found > 1.02 * without
 
 
 def test_slopes():
