@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import gmrl
+import theory.certified.statements
 import theory.laws
 import theory.sampled_checks
 from tabular import files, zoo
@@ -192,6 +193,40 @@ def test_a_violated_bound_ends_in_code_1(monkeypatch, tmp_path, run_here):
     )
     assert "FAILS" in done.stdout
     assert len(contents(tmp_path)) == 2
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_proofs_by_themselves_are_of_the_tiny_mdp(tmp_path, run_here):
+    """Every statement of both estimators is decided, shown, and kept in the JSON."""
+    done = run_here("verify", "--certify", *QUICK)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-1] == "[4/4] random 2x2: proofs"
+    assert "random 2x2: proofs in ball arithmetic" in done.stdout
+    (kept,) = (tmp_path / "out" / "verify").glob("*.json")
+    proofs = strict(kept.read_text(encoding="utf-8"))["proofs"]
+    assert len(proofs) == 2 * 7
+    assert {proof["verdict"] for proof in proofs} == {"proved", "attained"}
+    assert done.stdout.count("proved") >= 10
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_what_is_not_proved_ends_in_code_1(monkeypatch, tmp_path, run_here):
+    """Bounds of zero are refuted."""
+    right = theory.certified.statements.Bounds.mean_distance
+    monkeypatch.setattr(
+        theory.certified.statements.Bounds, "mean_distance", lambda self, i: 0 * right(self, i)
+    )
+    done = run_here("verify", "--certify", *QUICK)
+    assert done.returncode == 1
+    assert "a statement is not proved: random 2x2, ad: Lemma 4.4, first moment: " in done.stderr
+
+
+def test_proofs_need_their_library(monkeypatch, tmp_path, run_here):
+    """And say which extra brings it."""
+    monkeypatch.setitem(sys.modules, "theory.certified.proofs", None)
+    done = run_here("verify", "--certify", *QUICK)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.usefixtures("no_pictures")

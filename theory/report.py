@@ -7,7 +7,7 @@ error bÂ² + v/N; a less biased estimator E has the smaller error from N = (v_E â
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -51,7 +51,7 @@ class Report:
 
     `horizon` is the T that was used, given in `settings` or chosen; `horizon_note` says which.
     `bounds` are the theory's statements, `bounds_note` tells what they were checked with; `curves`
-    show bound against truth.
+    show bound against truth. `proofs` are the `theory.certified` checks, where they were asked for.
     """
 
     mdp: str
@@ -71,13 +71,16 @@ class Report:
     bounds: tuple[BoundCheck, ...] = ()
     bounds_note: str = ""
     curves: Curves | None = None
+    proofs: tuple[Any, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        told = {"bounds": [check.as_dict() for check in self.bounds], "curves": None}
-        if self.curves is not None:
-            told["curves"] = _plain(asdict(self.curves))
-        return asdict(self) | told
+        rest = replace(self, bounds=(), curves=None, proofs=())
+        return asdict(rest) | {
+            "bounds": [check.as_dict() for check in self.bounds],
+            "curves": None if self.curves is None else _plain(asdict(self.curves)),
+            "proofs": [check.as_dict() for check in self.proofs],
+        }
 
     def digest(self) -> str:
         """Eight hexadecimal digits that differ when the MDP or a setting does."""

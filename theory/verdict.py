@@ -34,3 +34,13 @@ def violations(reports: Sequence[Report]) -> list[str]:
         for check in report.bounds
         if check.certified and not check.holds
     ]
+
+
+def unproved(reports: Sequence[Report]) -> list[str]:
+    """Return statements that certified mode refutes or cannot decide, a line each."""
+    return [
+        f"{report.mdp}, {check.setting['estimator']}: {check}"
+        for report in reports
+        for check in report.proofs
+        if not check.holds
+    ]

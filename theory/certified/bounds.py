@@ -11,7 +11,7 @@ trajectories a step, for i <= K,
         κ_0 = 0, κ_{i+1} = a κ_i + α (Δ_H + ρ₁ s_i) d_i.
 
 The variance is at most V_path + V_est, V_path = ((i) + (ii) + (iii))² by the same terms; with
-independent samples V_est = v_0, where v_K = σ_p²/N and, with l_{i+1} = m₁ B^{K−1−i},
+separate samples V_est = v_0, where v_K = σ_p²/N and, with l_{i+1} = m₁ B^{K−1−i},
 v_i = (B² + α² σ_H²/N) v_{i+1} + α² σ_H²/N l_{i+1}². With shared samples, dF like d with σ_HF and
 B^i + dF_i for z_i, it is (B^K + dF_K)² σ_p²/N + ((i) + (ii) + (iii) + m₁ dF_K)².
 """
@@ -83,7 +83,7 @@ class Bounds(NamedTuple):
         return mu1 * d * self.root_mean_square(self.num_steps) + m1 * kappa
 
     def variance_terms(self) -> dict[str, Ball]:
-        """V_est and V_path of independent samples."""
+        """V_est and V_path of separate samples."""
         v = square(self.noise.sigma_p) / self.num_trajectories
         noise = self._squared_noise(self.noise.sigma_H)
         for i in reversed(range(self.num_steps)):

@@ -72,7 +72,7 @@ def certify(
     -------
     tuple of CertifiedCheck
         Lemma 4.4, the error of p = ∇J and two moments of that of θ; Theorem 4.5, bias and variance
-        with independent and with shared samples.
+        with separate and with shared samples.
 
     Raises
     ------
@@ -137,7 +137,7 @@ def statements(
         return CertifiedCheck(name, lhs, rhs, terms, size, ctx.prec, setting)
 
     def of_theorem(name: str, lhs: Ball, terms: dict[str, Ball], size: Ball) -> CertifiedCheck:
-        return check(f"Theorem 4.5, {name} samples", lhs, terms, size)
+        return check(f"Theorem 4.5, {name}", lhs, terms, size)
 
     mean, spread = bounds.mean_distance(K), bounds.root_mean_square(K)
     error, shared_error = norm(u - tree.meta_gradient), norm(shared_u - tree.meta_gradient)
@@ -152,9 +152,9 @@ def statements(
             {"s_K": spread},
             alpha * unit,
         ),
-        of_theorem("bias, independent", error, bias, unit),
+        of_theorem("bias, separate", error, bias, unit),
         of_theorem("bias, shared", shared_error, shared_bias, unit),
-        of_theorem("variance, independent", variance, bounds.variance_terms(), area),
+        of_theorem("variance, separate", variance, bounds.variance_terms(), area),
         of_theorem(
             "variance, shared", shared_variance, bounds.shared_variance_terms(), square(unit)
         ),

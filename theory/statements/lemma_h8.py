@@ -4,7 +4,7 @@
 
 because given η the middle factor has mean zero. (The paper's proof has ψ(ζ) where φ(ζ) is meant.)
 It is what lets the proof of Theorem 4.5 replace each sampled derivative by its expectation, one
-after the other, and so what that theorem needs independent samples for. Without independence only
+after the other, and so what that theorem needs separate samples for. Without independence only
 
     ‖E[ψ(η) (φ(ζ) − E φ(ζ)) ϕ(η)]‖_F <= √E‖φ(ζ) − E φ(ζ)‖_F² · √E(‖ψ(η)‖ ‖ϕ(η)‖)²
 

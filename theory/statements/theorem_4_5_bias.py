@@ -5,7 +5,7 @@
     inner compositional    m₁ r_K
     coupling               μ₁ d_K s_K + m₁ κ_K        shared samples only
 
-with the recursions of `theory.recursions`. Let F = E[Ĝ^K | path] for independent samples: its Z̄_K
+with the recursions of `theory.recursions`. Let F = E[Ĝ^K | path] for separate samples: its Z̄_K
 has E Ĥ and E Ĝ along the sampled path. Then, all outer derivatives at θ̂^K or θ^K,
 
     F − ∇J^K = [q(θ̂) − q(θ)] + Z_Kᵀ[p(θ̂) − p(θ)] + (Z̄_K − Z_K)ᵀ p(θ̂),

@@ -45,9 +45,9 @@ def test_every_statement_is_proved(which, K, N, name):
 
 def test_the_terms_of_theorem_4_5():
     checks = {check.name: check for check in run(CASES["plain"], num_steps=2)}
-    independent = checks["Theorem 4.5, bias, independent samples"].terms
+    independent = checks["Theorem 4.5, bias, separate"].terms
     assert list(independent) == ["outer compositional", "estimation bias", "inner compositional"]
-    shared = checks["Theorem 4.5, bias, shared samples"].terms
+    shared = checks["Theorem 4.5, bias, shared"].terms
     assert list(shared) == [*independent, "coupling"]
     assert all(term > 0 for term in shared.values())
 
@@ -87,7 +87,7 @@ def test_a_constant_too_small_by_little_is_refuted():
 def test_a_larger_n_than_was_drawn_is_refuted():
     """The bounds for N = 10⁹ against samples of one; unbiased Hessians leave no other term."""
     found = broken(lambda bounds: bounds._replace(num_trajectories=10**9), name="dice")
-    del found["bias, independent samples"], found["bias, shared samples"]
+    del found["bias, separate"], found["bias, shared"]
     assert set(found.values()) == {"refuted"}
 
 
@@ -97,7 +97,7 @@ def test_a_forgotten_hessian_bias_is_refuted():
     def forgotten(bounds):
         return bounds._replace(noise=bounds.noise._replace(sigma_in=arb(0), Delta_H=arb(0)))
 
-    assert broken(forgotten)["bias, independent samples"] == "refuted"
+    assert broken(forgotten)["bias, separate"] == "refuted"
 
 
 def test_few_bits_do_not_decide_and_more_do():
