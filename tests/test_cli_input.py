@@ -66,7 +66,7 @@ BAD_ARGUMENTS = {
     "option without value": (("tiny.npz", "-N"), "'-N' requires an argument"),
     "proofs of too many": (
         ("tiny.npz", "FrozenLake-v1", "--certify"),
-        "FrozenLake-v1: certified mode t",
+        "FrozenLake-v1 is too large for proofs: K = 1",
     ),
     "out is a file": (("tiny.npz", "--out", "tiny.npz"), "cannot write to the output folder tiny"),
     "out below a file": (("tiny.npz", "--out", "tiny.npz/x"), "output folder tiny.npz/x: Not a d"),
