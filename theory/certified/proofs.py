@@ -40,8 +40,8 @@ def check_provable(mdp: TabularMDP, settings: Settings) -> None:
         if work > WORK:
             raise ValueError(
                 f"{mdp.name} is too large for proofs: K = {steps} steps out of {count} "
-                f"trajectories of length {STEPS} with {start.size} parameters take {work:.1e} operations, more "
-                f"than {WORK:.0e}; take a smaller MDP or fewer steps"
+                f"trajectories of length {STEPS} with {start.size} parameters take {work:.1e} "
+                f"operations, more than {WORK:.0e}; take a smaller MDP or fewer steps"
             )
 
 
