@@ -21,6 +21,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from tabular import _checks
 from tabular.compiled_evaluation import evaluation_of
 from tabular.games import MarkovGame
@@ -34,7 +36,7 @@ class Shares:
     """The derivatives in φ and θ that a differential in the joint logits gives."""
 
     def __init__(self, joint: Differential, num_actions: tuple[int, int]) -> None:
-        self._joint = joint
+        self._joint: Any = joint
         self._num_actions = num_actions
 
     def _table(self, x: Array) -> Array:
@@ -46,6 +48,11 @@ class Shares:
         own, other = self._num_actions
         spread = u[..., None, :].repeat(own, axis=-2)
         return self._table(self._joint.vjp(spread.reshape(*u.shape[:-1], own * other)))
+
+    @property
+    def value(self) -> Array:
+        """J (...), where the differential is exact."""
+        return np.asarray(self._joint.value)
 
     @property
     def gradient(self) -> Array:

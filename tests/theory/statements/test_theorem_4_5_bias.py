@@ -134,7 +134,7 @@ def test_polynomials(seed, counts):
             )
             assert result.holds
             assert result.scope == "every realisable θ"
-            assert result.setting["case"] == ("shared" if shared else "independent") + " samples"
+            assert result.setting["case"] == ("shared" if shared else "separate") + " samples"
             if counts == (None, None):
                 assert result.rhs == 0.0
             else:
