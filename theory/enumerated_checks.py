@@ -89,7 +89,9 @@ def enumerated_checks(
         lemmas.add(kind.baseline)
         for constants in (proved, realisable):
             # Estimators with one V_b take the same steps.
-            found = [] if seen else list(lemma_4_4.check(paths, constants=constants))
+            found = (
+                [] if seen else list(lemma_4_4.check(paths, constants=constants, lipschitz_f=1.0))
+            )
             for shared in (False, True):
                 counts: dict[str, Any] = {"curvature_trajectories": 1, "outer_trajectories": 1}
                 for statement in (theorem_4_5_bias, theorem_4_5_variance):
