@@ -40,13 +40,16 @@ def draw_bounds(report: Report) -> Any:
     N, alpha, K = curves.over_counts, curves.over_step_sizes, curves.over_steps
     _errors(axes[0], N, "trajectories N per inner step", f"K = {N.setting.num_steps}")
     _errors(axes[1], alpha, "step size α", f"K = {alpha.setting.num_steps}")
-    _errors(axes[2], K, "inner steps K", f"α = {_plain(K.setting.step_size)}")
-    axes[2].set_xscale("linear")
+    title = f"α = {_plain(K.setting.step_size)}"
+    if len(K.x) > 1:
+        _errors(axes[2], K, "inner steps K", title)
+        axes[2].set_xscale("linear")
+    else:
+        axes[2].set_title(f"Lemma 4.4, {title}", parse_math=False)
+        _empty(axes[2], f"K > 1 is not computed for\nmore than {LARGEST} state-action pairs")
     for axis, curve in zip(axes[:3], (N, alpha, K), strict=True):
         axis.set_xticks(curve.x, [_plain(x) for x in curve.x])
         axis.set_xticks([], minor=True)
-    if len(K.x) == 1:
-        _say(axes[2], f"K > 1 is not computed for\nmore than {LARGEST} state-action pairs", 0.12)
     axes[0].set_ylabel("error of θᴷ, logits")
     _hessians(axes[3], curves.over_hessian_errors, N.setting.step_size)
     handles: dict[str, Any] = {}
@@ -136,8 +139,7 @@ def _hessians(axis: Any, curves: tuple[HessianErrorCurve, ...], step_size: float
 
 def _empty(axis: Any, why: str) -> None:
     """Say why there is nothing to draw; a logarithmic axis has no zero."""
-    axis.set_yscale("linear")
-    axis.set_yticks([])
+    axis.set_axis_off()
     _say(axis, why, 0.5)
 
 

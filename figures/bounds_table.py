@@ -123,5 +123,6 @@ def _caption(report: Report) -> str:
         "rhs, met: with the largest values along the exact path, which prove nothing, or, over all "
         "paths, at every θ that samples can lead to, with which the proofs go through. "
         f"{report.bounds_note} ± is one standard error; a sampled lhs may exceed its bound by "
-        f"{STANDARD_ERRORS:g} of them; none is shown where samples seldom meet the rewards. An equality has rhs = 0 and holds up to rounding."
+        f"{STANDARD_ERRORS:g} of them; none is shown "
+        "where samples seldom meet the rewards. An equality has rhs = 0 and holds up to rounding."
     )
