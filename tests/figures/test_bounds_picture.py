@@ -1,6 +1,7 @@
 """The picture of bound against truth: what is drawn, and what is said where nothing can be."""
 
 import dataclasses
+import itertools
 from functools import cache
 
 import matplotlib.style
@@ -80,7 +81,7 @@ def test_labels_of_k_stand_right_of_their_lines(num_steps, drawn):
     assert all(box.x0 > edge for box in boxes)
     assert all(box.x1 < figure.bbox.x1 for box in boxes)
     heights = sorted((box.y0, box.y1) for box in boxes)
-    assert all(one[1] <= other[0] for one, other in zip(heights, heights[1:], strict=False))
+    assert all(one[1] <= other[0] for one, other in itertools.pairwise(heights))
 
 
 @pytest.mark.parametrize("name", DEGENERATE)
