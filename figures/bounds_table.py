@@ -18,7 +18,7 @@ from theory.report import Report
 UNBOUNDED = 10_000
 #: How a left-hand side was obtained, in few letters.
 SHORT = {
-    "enumeration": "all paths",
+    "enumeration": "paths",
     "exact moments": "moments",
     "exact": "exact",
     "sampling": "sampled",

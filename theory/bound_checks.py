@@ -82,5 +82,5 @@ def bounds_note(mdp: TabularMDP, settings: Settings, horizon: int) -> str:
     )
     listed = listed_steps(mdp, settings)
     if listed:
-        note += f' "All paths": T = {STEPS}, K = {listed}, N = 1.'
+        note += f' "paths": over all of them with T = {STEPS}, K = {listed}, N = 1.'
     return note

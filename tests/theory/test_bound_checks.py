@@ -67,8 +67,8 @@ def test_the_note():
     assert "T = 3" in note
     assert "K = 2, N = 32" in note
     assert "T = 20" in bounds_note(mdp, SETTINGS, 50)
-    assert '"All paths": T = 2, K = 1, N = 1' in bounds_note(mdp, Settings(), 3)
-    assert "All paths" not in bounds_note(dense_random(51, 2), SETTINGS, 3)
+    assert '"paths": over all of them with T = 2, K = 1, N = 1' in bounds_note(mdp, Settings(), 3)
+    assert "over all" not in bounds_note(dense_random(51, 2), SETTINGS, 3)
 
 
 @pytest.mark.parametrize("num_steps", [1, 3])
