@@ -100,16 +100,21 @@ class Objective:
         return f"V_b {self.settings.baseline if uses else 'zero'}"
 
     @cached_property
+    def proved(self) -> Lipschitz:
+        """Assumption 4.1, for every θ."""
+        return certified_lipschitz(self.problem, self.start)
+
+    @cached_property
     def smoothness(self) -> tuple[BoundCheck, ...]:
         """Assumption 4.1 along the exact path."""
-        return assumption_4_1.check(self.problem, self.start, np.stack(self.path.iterates))
+        thetas = np.stack(self.path.iterates)
+        return assumption_4_1.check(self.problem, self.start, thetas, self.proved)
 
     @cached_property
     def lipschitz(self) -> tuple[Lipschitz, Lipschitz]:
         """Proved constants, and those met."""
         met = {check.name.rpartition(" ")[2]: check.lhs for check in self.smoothness}
-        proved = certified_lipschitz(self.problem, self.start)
-        return proved, replace(proved, **met, scope="sampled θ")
+        return self.proved, replace(self.proved, **met, scope="sampled θ")
 
     @cached_property
     def residue(self) -> float:
@@ -179,10 +184,9 @@ def _objective_checks(objective: Objective) -> Iterator[BoundCheck]:
     for name in objective.names:
         source = objective.source(name)
         law = SampledLaw(objective.path, source, objective.streams)
-        spread = assumption_4_3.check(
-            problem, start, np.stack(objective.path.iterates[:-1]), source, source
-        )
         proved = certified_noise(problem, start, source, source)
+        thetas = np.stack(objective.path.iterates[:-1])
+        spread = assumption_4_3.check(problem, start, thetas, source, source, proved)
         noise = (proved, met_noise(proved, spread))
         # p̂ is the inner estimator at another θ.
         yield from (named(check, name) for check in spread if "sigma_p" not in check.name)
