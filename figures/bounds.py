@@ -81,15 +81,16 @@ def _errors(axis: Any, curve: ErrorCurve, label: str, title: str) -> None:
     top = float(max(curve.empirical.max(), curve.spread.max()))
     low = float(curve.spread.min())
     proved = curve.certified
+    told_only = proved is not None and proved.min() >= FAR_ABOVE * top
     if proved is not None:
-        if proved.min() < FAR_ABOVE * top:
+        if not told_only:
             axis.plot(
                 curve.x, proved, color=PROVED, dashes=(1.2, 1.2), label="bound, constants proved"
             )
             top = float(max(top, min(proved.max(), FAR_ABOVE * top)))
         else:
             note = f"bound, constants proved:\n{_times(proved / curve.spread)} the truth, or more"
-            _say(axis, note, 0.86, color=PROVED)
+            _say(axis, note, 0.92, color=PROVED)
     if curve.bias.max() > 0:
         known = curve.bias > 0
         label = "‖E θ̂ᴷ − θᴷ‖, leading order"
@@ -108,7 +109,8 @@ def _errors(axis: Any, curve: ErrorCurve, label: str, title: str) -> None:
             linestyle="none",
             label="√E‖θ̂ᴷ − θᴷ‖²" if exact else None,
         )
-    axis.set_ylim(low / 1.6, top * 2.5)
+    room = 2.5 * (top / low) ** 0.25 if told_only else 2.5
+    axis.set_ylim(low / 1.6, top * room)
 
 
 def _hessians(axis: Any, curves: tuple[HessianErrorCurve, ...], step_size: float) -> None:
