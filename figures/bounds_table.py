@@ -18,7 +18,7 @@ from theory.report import Report
 UNBOUNDED = 10_000
 #: How a left-hand side was obtained, in few letters.
 SHORT = {
-    "enumeration": "all paths",
+    "enumeration": "paths",
     "exact moments": "moments",
     "exact": "exact",
     "sampling": "sampled",
@@ -57,7 +57,7 @@ def _wide(groups: list[list[BoundCheck]]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
     for head in ("statement", "of", "lhs", "from"):
         table.add_column(head, justify="right" if head == "lhs" else "left", no_wrap=True)
-    for head in ("rhs, proved", "lhs/rhs", "rhs, met", "lhs/rhs"):
+    for head in ("rhs,\nproved", "lhs/rhs", "rhs,\nmet", "lhs/rhs"):
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for place, checks in enumerate(groups):
@@ -123,5 +123,6 @@ def _caption(report: Report) -> str:
         "rhs, met: with the largest values along the exact path, which prove nothing, or, over all "
         "paths, at every θ that samples can lead to, with which the proofs go through. "
         f"{report.bounds_note} ± is one standard error; a sampled lhs may exceed its bound by "
-        f"{STANDARD_ERRORS:g} of them. An equality has rhs = 0 and holds up to rounding."
+        f"{STANDARD_ERRORS:g} of them; none is shown "
+        "where samples seldom meet the rewards. An equality has rhs = 0 and holds up to rounding."
     )

@@ -10,6 +10,7 @@ import numpy as np
 from tabular.baselines import FixedBaseline
 from tabular.mdp import TabularMDP
 from tabular.problems import Maml
+from tabular.registry import ESTIMATORS
 from tabular.sources import Sampled
 from theory.certified_constants import certified_lipschitz
 from theory.certified_noise import certified_noise
@@ -41,8 +42,8 @@ def add_bounds(
     """
     progress("bounds")
     mdp, horizon, alpha = lean(mdp), report.horizon, report.step_size
-    # After the streams of the report's own estimators.
-    *_, stream = np.random.SeedSequence(settings.seed).spawn(len(settings.estimators) + 1)
+    # After the streams of every estimator that a report may have.
+    stream = np.random.SeedSequence(settings.seed, spawn_key=(len(ESTIMATORS),))
     return replace(
         report,
         bounds=(
@@ -81,5 +82,5 @@ def bounds_note(mdp: TabularMDP, settings: Settings, horizon: int) -> str:
     )
     listed = listed_steps(mdp, settings)
     if listed:
-        note += f' "All paths": T = {STEPS}, K = {listed}, N = 1.'
+        note += f' "paths": over all of them with T = {STEPS}, K = {listed}, N = 1.'
     return note

@@ -25,6 +25,7 @@ from theory.certified_noise import certified_noise
 from theory.finite.constants import realisable_constants
 from theory.finite.paths import inner_paths
 from theory.finite.tabular import TabularFinite
+from theory.flat import allowance, residue
 from theory.settings import BASELINES, Settings
 from theory.statements import lemma_4_4, theorem_4_5_bias, theorem_4_5_variance
 
@@ -76,11 +77,21 @@ def enumerated_checks(
             certified_lipschitz(problem, start),
             certified_noise(problem, start, source, source),
         )
+        realisable = realisable_constants(paths)
+        left = residue(
+            mdp,
+            baseline.table,
+            step_size=step_size,
+            num_steps=num_steps,
+            curvature=realisable[0].c1,
+        )
         seen = kind.baseline in lemmas
         lemmas.add(kind.baseline)
-        for constants in (proved, realisable_constants(paths)):
+        for constants in (proved, realisable):
             # Estimators with one V_b take the same steps.
-            found = [] if seen else list(lemma_4_4.check(paths, constants=constants))
+            found = (
+                [] if seen else list(lemma_4_4.check(paths, constants=constants, lipschitz_f=1.0))
+            )
             for shared in (False, True):
                 counts: dict[str, Any] = {"curvature_trajectories": 1, "outer_trajectories": 1}
                 for statement in (theorem_4_5_bias, theorem_4_5_variance):
@@ -88,4 +99,6 @@ def enumerated_checks(
                     samples = "shared" if shared else "separate"
                     found.append(replace(check, name=f"{check.name}, {samples}"))
             told = {"of": name, "K": num_steps, "N": 1, "T": STEPS}
-            yield from (replace(check, setting=told) for check in found)
+            for check in found:
+                rounding = check.rounding + allowance(check, left, step_size)
+                yield replace(check, setting=told, rounding=rounding)

@@ -40,22 +40,34 @@ class Measured(NamedTuple):
     obtained: Obtained
 
 
+class Streams(NamedTuple):
+    """Seeds of the sampled paths, and of full estimates from separate and from shared samples.
+
+    Estimators with the same gradient and streams take the same paths.
+    """
+
+    paths: np.random.SeedSequence
+    separate: np.random.SeedSequence
+    shared: np.random.SeedSequence
+
+
 @dataclass(frozen=True, eq=False)
 class SampledLaw:
     """One estimator along one inner path whose `problem` is J_T with the source's fixed V_b."""
 
     path: InnerPath
     source: Sampled
-    stream: np.random.SeedSequence
+    streams: Streams
 
-    @cached_property
-    def _streams(self) -> list[np.random.SeedSequence]:
-        return self.stream.spawn(3)
+    @property
+    def meets_enough(self) -> bool:
+        """Whether samples meet what makes the estimates scatter (`theory.rare`)."""
+        return self.path.meets_enough(NUM_PATHS * self.source.num_trajectories)
 
     @cached_property
     def paths(self) -> Paths:
         """Sampled paths: θ̂^K, and F and its control variate without their last factor."""
-        rng = np.random.default_rng(self._streams[0])
+        rng = np.random.default_rng(self.streams.paths)
         return sampled_paths(self.path, self.source, NUM_PATHS, rng)
 
     @cached_property
@@ -108,7 +120,7 @@ class SampledLaw:
             curvature=self.source,
             outer=outer,
             shared=shared,
-            rng=np.random.default_rng(self._streams[2 if shared else 1]),
+            rng=np.random.default_rng(self.streams.shared if shared else self.streams.separate),
         )
 
 

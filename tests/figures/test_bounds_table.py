@@ -1,0 +1,100 @@
+"""The table of the theory's statements: verdicts, widths, and no cut numbers."""
+
+import dataclasses
+import json
+from functools import cache
+
+import pytest
+from rich.console import Console
+
+from figures.bounds_table import BoundsTable, verdict
+from tabular import TabularMDP
+from tests.theory.cases import DEGENERATE, dense_random
+from theory.bound_checks import add_bounds
+from theory.bounds import BoundCheck
+from theory.report import Report
+from theory.settings import Settings
+from theory.verification import verify
+
+
+@cache
+def report() -> Report:
+    mdp, settings = dense_random(), Settings(horizon=3, num_trajectories=32, num_steps=2)
+    return add_bounds(verify(mdp, settings), mdp, settings)
+
+
+def shown(report: Report, width: int = 118) -> str:
+    console = Console(width=width, markup=False, emoji=False, highlight=False)
+    with console.capture() as capture:
+        console.print(BoundsTable(report))
+    return capture.get()
+
+
+def changed(**changes) -> Report:
+    """The report with another first check."""
+    first, *rest = report().bounds
+    return dataclasses.replace(report(), bounds=(dataclasses.replace(first, **changes), *rest))
+
+
+def test_a_wide_table_has_both_right_hand_sides():
+    text = shown(report())
+    head = " ".join(text.splitlines()[1:3])
+    for part in ("statement", "of", "lhs", "from", "proved", "met", "lhs/rhs", "verdict"):
+        assert part in head
+    for check in report().bounds:
+        assert check.name in text
+    assert any("±" in line and "sampled" in line for line in text.splitlines()[:-6])
+    assert any("  paths " in line for line in text.splitlines())
+    assert "FAILS" not in text
+    assert max(len(line) for line in text.splitlines()) <= 118
+
+
+def test_every_statement_has_one_line():
+    text = shown(report())
+    settings = {(check.name, repr(sorted(check.setting.items()))) for check in report().bounds}
+    lines = [line for line in text.splitlines() if line.rstrip().endswith("holds")]
+    assert len(lines) == len(settings)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 200])
+def test_every_width_is_kept(width):
+    lines = shown(report(), width).splitlines()
+    assert max(len(line) for line in lines) <= width
+    assert sum("holds" in line for line in lines) > 20
+
+
+def test_a_failing_statement_is_shown():
+    text = shown(changed(lhs=1.0, rhs=0.0, rounding=0.0))
+    assert text.count("FAILS") == 1
+    assert "FAILS" in shown(changed(lhs=1.0, rhs=0.0, rounding=0.0), 60)
+
+
+def test_verdicts():
+    proved = BoundCheck("Lemma 4.4", 1.0, 2.0)
+    met = dataclasses.replace(proved, rhs=0.5, scope="sampled θ")
+    assert verdict([proved]) == "holds"
+    assert verdict([proved, met]) == "holds, met too small"
+    assert verdict([dataclasses.replace(proved, rhs=0.5), met]) == "FAILS"
+    assert verdict([dataclasses.replace(proved, lhs=float("nan"))]) == "FAILS"
+
+
+def test_a_long_name_is_folded_and_brackets_are_no_markup():
+    named = dataclasses.replace(report(), mdp="[bold]" + "very " * 40 + "long")
+    lines = shown(named).splitlines()
+    assert "[bold]" in lines[0]
+    assert max(len(line) for line in lines) <= 118
+
+
+@pytest.mark.parametrize("name", DEGENERATE)
+def test_degenerate_reports_are_shown_and_are_strict_json(name):
+    mdp: TabularMDP = DEGENERATE[name][0]
+    settings = Settings(horizon=2, num_trajectories=4, estimators=("ad", "dice"))
+    told = add_bounds(verify(mdp, settings), mdp, settings)
+    assert "FAILS" not in shown(told)
+    text = json.dumps(told.as_dict(), allow_nan=False)
+    assert json.loads(text) == json.loads(json.dumps(told.as_dict()))
+
+
+def test_a_failed_equality_is_strict_json():
+    text = json.dumps(changed(lhs=1.0, rhs=0.0, rounding=0.0).as_dict(), allow_nan=False)
+    assert json.loads(text)["bounds"][0]["ratio"] is None

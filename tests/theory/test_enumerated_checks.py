@@ -1,0 +1,84 @@
+"""The checks over all paths, against direct calls of the statements."""
+
+import pytest
+
+from tabular import TabularMDP
+from tabular.problems import Maml
+from tabular.sources import Sampled
+from tests.theory.bound_cases import tiny
+from tests.theory.cases import DEGENERATE, dense_random
+from theory import enumerated_checks as module
+from theory.bounds import BoundCheck
+from theory.enumerated_checks import STEPS, enumerated_checks, listed_steps
+from theory.finite.constants import realisable_constants
+from theory.finite.paths import inner_paths
+from theory.finite.tabular import TabularFinite
+from theory.settings import Settings
+from theory.statements import lemma_4_4, theorem_4_5_bias, theorem_4_5_variance
+
+
+def run(mdp: TabularMDP, **changes) -> list[BoundCheck]:
+    return list(enumerated_checks(mdp, Settings(**changes), 2.0))
+
+
+def test_the_checks_are_the_statements_own():
+    """DiCE with V_b = 0, K = 2, at every realisable θ."""
+    mdp = tiny()
+    checks = run(mdp, num_steps=2, estimators=("dice",))
+    source = Sampled("dice", 1, STEPS)
+    problem = TabularFinite(Maml(mdp, STEPS), [[0.0, 0.0], [0.0, 0.0]], source)
+    paths = inner_paths(problem, step_size=2.0, num_steps=2, num_trajectories=1)
+    constants = realisable_constants(paths)
+    found = {check.name: check for check in checks if check.scope == "every realisable θ"}
+    for own in lemma_4_4.check(paths, constants=constants, lipschitz_f=1.0):
+        assert (found[own.name].lhs, found[own.name].rhs) == (own.lhs, own.rhs)
+    counts = {"curvature_trajectories": 1, "outer_trajectories": 1}
+    for statement, what in ((theorem_4_5_bias, "bias"), (theorem_4_5_variance, "variance")):
+        for shared, which in ((False, "separate"), (True, "shared")):
+            own = statement.check(paths, **counts, shared=shared, constants=constants)
+            check = found[f"Theorem 4.5, {what}, {which}"]
+            assert (check.lhs, check.rhs, check.terms) == (own.lhs, own.rhs, own.terms)
+
+
+@pytest.mark.parametrize("num_steps", [1, 3])
+def test_every_statement_holds_with_both_constants(num_steps):
+    checks = run(tiny(), num_steps=num_steps)
+    assert all(check.holds for check in checks)
+    assert {check.scope for check in checks} == {"every θ", "every realisable θ"}
+    for check in checks:
+        of = check.setting["of"]
+        assert check.setting == {"of": of, "K": min(num_steps, 2), "N": 1, "T": STEPS}
+        assert check.obtained == "enumeration"
+    for name in ("ad", "lvc", "loaded_dice", "dice"):
+        assert sum(check.setting["of"] == name for check in checks) >= 8
+    lemma = {check.setting["of"] for check in checks if check.name.startswith("Lemma")}
+    assert lemma == {"ad", "dice"}
+
+
+@pytest.mark.parametrize("name", DEGENERATE)
+def test_rounding_errors_of_zeros_are_no_violations(name):
+    assert all(check.holds for check in run(DEGENERATE[name][0], num_steps=2))
+
+
+def test_how_many_steps_are_listed(monkeypatch):
+    two = Settings(num_steps=2)
+    assert listed_steps(tiny(), Settings()) == 1
+    assert listed_steps(tiny(), two) == 2
+    assert listed_steps(tiny(), Settings(num_steps=9)) == 2
+    assert listed_steps(dense_random(51, 2), two) == 0
+    monkeypatch.setattr(module, "MOST_PATHS", 32)
+    assert listed_steps(tiny(), two) == 1
+    monkeypatch.setattr(module, "MOST_PATHS", 31)
+    assert listed_steps(tiny(), two) == 0
+    assert run(tiny()) == []
+
+
+def test_a_bound_that_is_too_small_fails(monkeypatch):
+    right = module.realisable_constants
+    monkeypatch.setattr(
+        module,
+        "realisable_constants",
+        lambda paths: (right(paths)[0], module.replace(right(paths)[1], sigma_in=0.0)),
+    )
+    failed = {check.name for check in run(tiny()) if not check.holds}
+    assert any(name.startswith("Lemma 4.4") for name in failed)

@@ -1,0 +1,187 @@
+"""The checks on MDPs of any size: which there are, that they hold, and that wrong ones do not."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tabular import TabularMDP, zoo
+from tests.tabular.tolerances import Tolerance, assert_close
+from tests.theory.cases import DEGENERATE, dense_random, noisy_rewards
+from theory import sampled_checks as module
+from theory.bounds import BoundCheck
+from theory.sampled_checks import LONGEST, sampled_checks
+from theory.settings import Settings
+
+#: The same sums in another order: steps along another estimator's mean gradient.
+SAME_SUMS = Tolerance(rtol=1e-9, atol=1e-14)
+MDPS = {
+    "two states": zoo.two_state(),
+    "chain": zoo.chain(6),
+    "noisy": noisy_rewards(),
+    "noisy, sparse": noisy_rewards().sparse(),
+    "gamma 0": dense_random().with_gamma(0.0),
+    **{f"random {seed}": dense_random(4, 3, seed=seed) for seed in range(3)},
+    "larger than the dense norms": dense_random(26, 3),
+}
+LEMMA = {"Lemma 4.4, first moment", "Lemma 4.4, second moment"}
+THEOREM = {
+    f"Theorem 4.5, {what}, {which}"
+    for what in ("bias", "variance")
+    for which in ("separate", "shared")
+}
+
+
+def run(mdp: TabularMDP, step_size: float = 0.5, horizon: int = 4, **changes) -> list[BoundCheck]:
+    settings = Settings(**{"num_trajectories": 4} | changes)
+    stream = np.random.SeedSequence(1)
+    return list(sampled_checks(mdp, settings, horizon, step_size, stream))
+
+
+def of(checks: list[BoundCheck], name: str) -> list[BoundCheck]:
+    return [check for check in checks if check.setting["of"] == name]
+
+
+@pytest.mark.parametrize("name", MDPS)
+@pytest.mark.parametrize("num_steps", [1, 3])
+def test_every_statement_holds(name, num_steps):
+    checks = run(MDPS[name], num_steps=num_steps)
+    assert all(check.holds for check in checks if check.certified)
+    for check in checks:
+        assert np.isfinite([check.lhs, check.rhs]).all()
+        assert check.lhs >= 0
+        assert check.scope in ("every θ", "sampled θ")
+
+
+@pytest.mark.parametrize("name", DEGENERATE)
+@pytest.mark.parametrize("baseline", ["exact", "zero"])
+def test_rounding_errors_of_zeros_are_no_violations(name, baseline):
+    """Warnings are errors in this suite."""
+    checks = run(DEGENERATE[name][0], baseline=baseline, step_size=1.0)
+    assert all(check.holds for check in checks if check.certified)
+
+
+def test_the_allowance_for_rounding_is_small():
+    """Next to what is checked; a violation of a millionth of it still fails."""
+    for check in run(dense_random(), num_steps=2):
+        if check.name in LEMMA | THEOREM:
+            assert check.rounding < 1e-6 * check.lhs
+
+
+def test_which_statements_there_are():
+    checks = run(dense_random())
+    for name in ("V_b exact", "V_b zero"):
+        names = {check.name for check in of(checks, name)}
+        assert names >= LEMMA | {
+            "Proposition 3.1",
+            "Assumption 4.2, J_T",
+            "Assumption 4.2, J for J_T",
+            "Assumption 4.1, c1",
+        }
+    for name in ("ad", "lvc", "loaded_dice", "dice"):
+        names = [check.name for check in of(checks, name)]
+        assert set(names) >= THEOREM | {"Assumption 4.3, sigma_in", "Assumption 4.3, Delta_H"}
+        assert "Assumption 4.3, sigma_p" not in names
+        proved = {check.name for check in of(checks, name) if check.certified}
+        assert proved >= THEOREM
+    assert {check.setting["of"] for check in run(dense_random(), baseline="zero")} == {
+        "V_b zero",
+        "ad",
+        "lvc",
+        "loaded_dice",
+        "dice",
+    }
+    alone = {check.setting["of"] for check in run(dense_random(), estimators=("dice",))}
+    assert alone == {"V_b zero", "dice"}
+
+
+def test_trajectories_are_cut_at_the_longest():
+    mdp = dense_random(2, 2)
+    assert run(mdp, horizon=LONGEST + 9) == run(mdp, horizon=LONGEST)
+    assert run(mdp, horizon=LONGEST) != run(mdp, horizon=LONGEST - 1)
+
+
+def test_the_same_seed_gives_the_same_numbers():
+    assert run(dense_random(), num_steps=2) == run(dense_random(), num_steps=2)
+
+
+@pytest.mark.parametrize("names", [("dice", "lvc"), ("ad",), ("loaded_dice", "ad", "dice", "lvc")])
+def test_an_estimators_numbers_do_not_hang_on_the_others(names):
+    mdp = dense_random(3, 2)
+    whole, part = run(mdp, num_steps=2), run(mdp, num_steps=2, estimators=names)
+
+    def table(checks: list[BoundCheck]) -> dict[tuple[str, ...], BoundCheck]:
+        # Assumption 4.2 is about whichever is asked first, up to its equal means.
+        return {
+            (check.name, check.setting["of"], check.scope): check
+            for check in checks
+            if not check.name.startswith(("Assumption 4.2", "Proposition"))
+        }
+
+    every = table(whole)
+    for key, check in table(part).items():
+        for field in ("lhs", "rhs"):
+            assert_close(getattr(check, field), getattr(every[key], field), SAME_SUMS, what=key)
+
+
+def test_empirical_constants_are_smaller_and_refute_nothing():
+    for name in THEOREM | LEMMA:
+        for check in run(dense_random(), num_steps=2):
+            if check.name == name and check.scope == "sampled θ":
+                assert not check.certified
+    checks = run(dense_random(), num_steps=2)
+    for met in (check for check in checks if check.scope == "sampled θ"):
+        (proved,) = (
+            check
+            for check in checks
+            if check.certified and (check.name, check.setting) == (met.name, met.setting)
+        )
+        assert met.rhs <= proved.rhs
+        assert (met.lhs, met.standard_error) == (proved.lhs, proved.standard_error)
+
+
+def test_seldom_met_rewards_leave_no_sampled_sides(monkeypatch):
+    """What is exact stays."""
+    mdp = dense_random(3, 2)
+    whole = run(mdp)
+    monkeypatch.setattr(module.SampledLaw, "meets_enough", False)
+    left = run(mdp)
+    assert left == [check for check in whole if check.obtained != "sampling"]
+    assert "Lemma 4.4, second moment" in {check.name for check in left}
+    assert not any(check.obtained == "sampling" for check in left)
+
+
+@pytest.mark.parametrize(
+    ("part", "factor", "failing"),
+    [
+        ("sigma_in", 0.01, LEMMA | {"Assumption 4.3, sigma_in"}),
+        ("Delta_H", 1e-9, {"Assumption 4.3, Delta_H"}),
+        ("sigma_H", 1e-3, {"Assumption 4.3, sigma_H"}),
+    ],
+)
+def test_constants_of_the_noise_that_are_too_small_fail(part, factor, failing, monkeypatch):
+    right = module.certified_noise
+
+    def wrong(*arguments):
+        noise = right(*arguments)
+        return dataclasses.replace(noise, **{part: factor * getattr(noise, part)})
+
+    monkeypatch.setattr(module, "certified_noise", wrong)
+    monkeypatch.setattr(module.assumption_4_3, "certified_noise", wrong)
+    checks = run(dense_random(), num_steps=1, step_size=5.0)
+    failed = {check.name for check in checks if check.certified and not check.holds}
+    assert failed >= failing
+
+
+@pytest.mark.parametrize("statement", ["theorem_4_5_bias", "theorem_4_5_variance"])
+def test_a_bound_that_is_too_small_fails(statement, monkeypatch):
+    right = getattr(module, statement).bound
+
+    def wrong(*arguments, **options):
+        return {name: 1e-12 * term for name, term in right(*arguments, **options).items()}
+
+    monkeypatch.setattr(getattr(module, statement), "bound", wrong)
+    checks = run(dense_random(), num_trajectories=64, step_size=20.0)
+    what = statement.rpartition("_")[2]
+    failed = {check.name for check in checks if check.certified and not check.holds}
+    assert failed == {f"Theorem 4.5, {what}, separate", f"Theorem 4.5, {what}, shared"}

@@ -1,0 +1,142 @@
+"""Sampled left-hand sides against sums over all paths."""
+
+import numpy as np
+import pytest
+
+from tests.tabular.tolerances import Tolerance, assert_close
+from tests.theory.bound_cases import STEP_SIZE, WITHIN, enumerated, sampled, streams
+from tests.theory.cases import NAMES
+from theory import sampled_law
+from theory.finite.law import MetaLaw, meta_gradient_law
+from theory.finite.paths import Paths
+from theory.sampled_law import SampledLaw
+
+#: The same number from recursions and from sums over all trajectories.
+EXACT = Tolerance(rtol=1e-10, atol=1e-14)
+#: K and N with a thousand paths or so.
+CASES = [(1, 1), (1, 3), (2, 1)]
+
+
+@pytest.fixture(autouse=True)
+def many(monkeypatch):
+    """Enough samples for wrong factors to show."""
+    monkeypatch.setattr(sampled_law, "NUM_PATHS", 4000)
+    monkeypatch.setattr(sampled_law, "NUM_ESTIMATES", 4000)
+
+
+def outer(paths: Paths, *, shared: bool, exact: bool = False) -> MetaLaw:
+    N = paths.num_trajectories
+    return meta_gradient_law(
+        paths,
+        curvature_trajectories=N,
+        outer_trajectories=None if exact else N,
+        shared=shared,
+    )
+
+
+def off(law: SampledLaw, paths: Paths) -> dict[str, float]:
+    """Every sampled number's distance from the enumerated one, in standard errors."""
+    N = paths.num_trajectories
+    found = {
+        "first moment": (law.first_moment, paths.error(1)),
+        "second moment": (law.second_moment, paths.error(2)),
+    }
+    for shared in (False, True):
+        samples = "shared" if shared else "separate"
+        exact = outer(paths, shared=shared)
+        found[f"bias, {samples}"] = (
+            law.bias(shared=shared),
+            float(np.linalg.norm(exact.mean - paths.truth)),
+        )
+        found[f"variance, {samples}"] = (law.variance(shared=shared), exact.variance)
+    assert N is not None
+    scores = {}
+    for name, (measured, exact_value) in found.items():
+        if measured.standard_error is None:
+            assert measured.obtained == "exact moments"
+            assert_close(measured.value, exact_value, EXACT, what=name)
+        else:
+            assert measured.obtained == "sampling"
+            scores[name] = abs(measured.value - exact_value) / measured.standard_error
+    return scores
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("num_steps", "count"), CASES)
+def test_every_number_is_that_of_all_paths(name, num_steps, count):
+    scores = off(sampled(name, num_steps, count), enumerated(name, num_steps, count))
+    assert len(scores) == (5 if num_steps == 1 else 6)
+    assert max(scores.values()) < WITHIN, scores
+
+
+EVERY = {f"{what}, {which}" for what in ("bias", "variance") for which in ("separate", "shared")}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "seen"),
+    [
+        ({"step_size": STEP_SIZE / 2}, {"first moment", "second moment"} | EVERY),
+        ({"count": 2}, {"first moment", "second moment"} | EVERY),
+        ({"name": "ad"}, {"first moment", "second moment"} | EVERY),
+    ],
+)
+def test_a_wrong_law_is_noticed(wrong, seen, monkeypatch):
+    """Half of α, twice N, another estimator with another V_b: far from the enumerated numbers."""
+    monkeypatch.setattr(sampled_law, "NUM_PATHS", 10_000)
+    monkeypatch.setattr(sampled_law, "NUM_ESTIMATES", 10_000)
+    law = sampled(**{"name": "dice", "num_steps": 2, "count": 1} | wrong)
+    scores = off(law, enumerated("dice", 2, 1))
+    assert {name for name, score in scores.items() if score > WITHIN} >= seen, scores
+
+
+def test_shared_and_separate_samples_differ():
+    """Taken for each other they would be noticed."""
+    paths, law = enumerated("dice", 1, 1), sampled("dice", 1, 1)
+    for shared in (False, True):
+        other = outer(paths, shared=not shared)
+        measured = law.variance(shared=shared)
+        assert abs(measured.value - other.variance) > WITHIN * measured.standard_error
+    bias, wrong = law.bias(shared=True), outer(paths, shared=False).mean - paths.truth
+    assert abs(bias.value - np.linalg.norm(wrong)) > WITHIN * bias.standard_error
+
+
+def test_the_last_factor_matters(monkeypatch):
+    """Without L_0 the mean of F is another."""
+    paths, law = enumerated("dice", 2, 1), sampled("dice", 2, 1)
+    exact = np.linalg.norm(outer(paths, shared=False).mean - paths.truth)
+    monkeypatch.setattr(sampled_law, "last_factor", lambda path, mean, x: x)
+    measured = law.bias(shared=False)
+    assert abs(measured.value - exact) > WITHIN * measured.standard_error
+
+
+def test_standard_errors_cover(monkeypatch):
+    """Over 60 streams the distance in standard errors has a root mean square of about one.
+
+    60 squared scores average to 1 ± 0.18 for a normal law; a norm's error is a bound on its own.
+    """
+    monkeypatch.setattr(sampled_law, "NUM_PATHS", 2000)
+    monkeypatch.setattr(sampled_law, "NUM_ESTIMATES", 2000)
+    paths = enumerated("loaded_dice", 2, 1)
+    scores = [off(sampled("loaded_dice", 2, 1, seed=seed), paths) for seed in range(1, 61)]
+    for name in scores[0]:
+        square = np.mean([score[name] ** 2 for score in scores])
+        assert square < 2.0, (name, square)
+        if "bias" not in name:
+            assert square > 0.4, (name, square)
+
+
+def test_the_same_streams_give_the_same_numbers():
+    one, other = (sampled("lvc", 2, 1, seed=7) for _ in range(2))
+    for shared in (False, True):
+        assert one.bias(shared=shared) == other.bias(shared=shared)
+        assert one.variance(shared=shared) == other.variance(shared=shared)
+        assert one.variance(shared=shared) == one.variance(shared=shared)
+    assert one.first_moment == other.first_moment
+    assert one.first_moment != sampled("lvc", 2, 1, seed=8).first_moment
+    assert len({tuple(stream.generate_state(4)) for stream in streams(7)}) == 3
+
+
+def test_estimators_with_one_baseline_take_the_same_paths():
+    ends = [sampled(name, 2, 1).paths.ends for name in ("ad", "lvc", "loaded_dice")]
+    assert_close(ends[1], ends[0], EXACT)
+    assert_close(ends[2], ends[0], EXACT)
