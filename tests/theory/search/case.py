@@ -1,0 +1,180 @@
+"""One case of the search: a finite problem, a setting, and all statements about it at once."""
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tabular import TabularMDP
+from tabular.baselines import FixedBaseline
+from tabular.problems import Lirpg, Maml
+from tabular.sources import Sampled
+from theory.bounds import BoundCheck
+from theory.certified_constants import certified_lipschitz
+from theory.certified_noise import certified_noise
+from theory.constants import Lipschitz, Noise
+from theory.finite.constants import realisable_constants
+from theory.finite.paths import Paths, inner_paths
+from theory.finite.problem import FiniteProblem
+from theory.finite.tabular import TabularFinite
+from theory.recursions import averaged, recursions
+from theory.statements import lemma_4_4, theorem_4_5_bias, theorem_4_5_variance
+
+#: Which of I, II and III are sampled; all exact is the truth itself.
+SOURCES = ("SSS", "SSE", "SES", "SEE", "ESS", "ESE", "EES")
+ESTIMATORS = ("ad", "lvc", "loaded_dice", "dice")
+
+#: How many times its estimate a rounding error may be.
+SAFETY = 10.0
+#: By how much, relative to itself or to one, rounding may lift a constant of realisable θ.
+ABOVE = 1e-9
+
+Constants = tuple[Lipschitz, Noise]
+
+
+class Setting(NamedTuple):
+    """α, K, N, and what is sampled, each from N trajectories; `shared` needs "SS."."""
+
+    step_size: float
+    num_steps: int
+    num_trajectories: int
+    sources: str = "SSS"
+    shared: bool = False
+
+    @property
+    def counts(self) -> list[int | None]:
+        """N of I, II and III, None where exact."""
+        return [self.num_trajectories if letter == "S" else None for letter in self.sources]
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A problem in a setting, with constants proved for every θ if there are any."""
+
+    problem: FiniteProblem
+    setting: Setting
+    certified: Constants | None = None
+    label: str = ""
+
+    @cached_property
+    def paths(self) -> Paths:
+        s = self.setting
+        return inner_paths(
+            self.problem,
+            step_size=s.step_size,
+            num_steps=s.num_steps,
+            num_trajectories=s.counts[0],
+        )
+
+    @cached_property
+    def realisable(self) -> Constants:
+        return realisable_constants(self.paths, sampled_outer=self.setting.sources[2] == "S")
+
+    @property
+    def constants(self) -> dict[str, Constants]:
+        """By scope."""
+        given = {"realisable": self.realisable}
+        return given | ({"certified": self.certified} if self.certified else {})
+
+    def checks(self, scope: str = "realisable") -> dict[str, BoundCheck]:
+        """Every statement of Lemma 4.4 and Theorem 4.5, by name."""
+        constants, (_, curvature, outer) = self.constants[scope], self.setting.counts
+        sampled: dict[str, Any] = {
+            "curvature_trajectories": curvature,
+            "outer_trajectories": outer,
+            "shared": self.setting.shared,
+            "constants": constants,
+        }
+        found = [
+            *lemma_4_4.check(self.paths, constants=constants),
+            *lemma_4_4.check(self.paths, f="outer gradient", constants=constants)[:2],
+            theorem_4_5_bias.check(self.paths, **sampled),
+            theorem_4_5_variance.check(self.paths, **sampled),
+        ]
+        return {check.name: check for check in found}
+
+    @cached_property
+    def slip(self) -> float:
+        """Rounding of the exact p and q, seen as ‖E p̂ − p‖, times what multiplies it.
+
+        Closed forms cancel to zero up to rounding of the rewards' size, of which neither the
+        meta-gradient nor its estimates need know: one action, or a saturated policy.
+        """
+        exact = self.problem.outer(self.paths.ends)
+        probability, *estimates = self.problem.outer_outcomes(self.paths.ends)
+        p, q = (
+            float(np.abs(np.einsum("bm,bmi->bi", probability, each) - truth).sum(axis=-1).max())
+            for each, truth in zip(estimates, exact, strict=True)
+        )
+        s = self.setting
+        path, curvature, outer = s.counts
+        noise = averaged(
+            self.realisable[1],
+            num_trajectories=path,
+            curvature_trajectories=curvature,
+            outer_trajectories=outer,
+        )
+        at = recursions(
+            self.realisable[0], noise, step_size=s.step_size, num_steps=s.num_steps
+        )
+        return SAFETY * (q + at.zeta_bar[-1] * p)
+
+    def holds(self, check: BoundCheck) -> bool:
+        """Whether lhs <= rhs up to rounding; a bias also carries that of p and q."""
+        slip = self.slip if check.name.endswith("4.5, bias") and not check.holds else 0.0
+        return check.lhs <= check.rhs + check.allowance + slip
+
+    @cached_property
+    def met(self) -> dict[str, BoundCheck]:
+        """The checks with realisable constants, kept for the search for broken bounds."""
+        return self.checks()
+
+
+def violations(case: Case) -> list[str]:
+    """What fails in a case: a statement with either constants, or realisable <= certified."""
+    wrong = [
+        f"{check.name}, {scope}: {check.lhs} > {check.rhs}, ratio {check.ratio}; {case.label}"
+        for scope in case.constants
+        for check in (case.met if scope == "realisable" else case.checks(scope)).values()
+        if not (case.holds(check) and np.isfinite(check.lhs))
+    ]
+    return wrong + [f"{name}; {case.label}" for name in uncovered(case)]
+
+
+def uncovered(case: Case) -> list[str]:
+    """The constants proved for every θ that are below those of realisable θ."""
+    if case.certified is None:
+        return []
+    return [
+        f"{name} = {value} realisable, {largest} certified"
+        for here, everywhere in zip(case.realisable, case.certified, strict=True)
+        for name, value in asdict(here).items()
+        if name != "scope"
+        for largest in [getattr(everywhere, name)]
+        if value > largest + ABOVE * max(1.0, largest)
+    ]
+
+
+def tabular_case(
+    mdp: TabularMDP,
+    setting: Setting,
+    *,
+    kind: str,
+    estimator: str,
+    horizon: int,
+    phi: Any,
+    theta0: Any,
+    critic: Any,
+) -> Case:
+    """MAML (φ logits) or LIRPG (φ rewards) over T steps with V_b, or zero for DiCE, at the end."""
+    end = None if estimator == "dice" else critic
+    problem = Maml(mdp, horizon, end) if kind == "maml" else Lirpg(mdp, theta0, horizon, end)
+    source = Sampled(estimator, 1, horizon, FixedBaseline(critic))
+    outer = source if setting.sources[2] == "S" else None
+    return Case(
+        TabularFinite(problem, phi, source),
+        setting,
+        (certified_lipschitz(problem, phi), certified_noise(problem, phi, source, outer)),
+        f"{kind} {estimator} T={horizon} {setting}",
+    )
