@@ -37,11 +37,6 @@ class MetaLaw(NamedTuple):
         """The trace of the covariance."""
         return float(np.trace(self.covariance))
 
-    @property
-    def root_mean_square(self) -> float:
-        """√E‖·‖²: the size of what is averaged, also where the mean is zero."""
-        return float(np.sqrt(max(self.variance, 0.0) + self.mean @ self.mean))
-
 
 def exact_meta_gradient(problem: FiniteProblem, iterates: Array, step_size: float) -> Array:
     """∇J^K (m,) by the reverse recursion along θ⁰, ..., θ^K (K + 1, d)."""

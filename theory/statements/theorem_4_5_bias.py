@@ -32,7 +32,7 @@ from theory.finite.law import exact_meta_gradient, meta_gradient_law
 from theory.finite.paths import Paths
 from theory.recursions import averaged, recursions, weaker
 
-#: Rounding of a mean over the tree, relative to the vectors that are averaged and subtracted.
+#: Rounding of a mean over the tree, relative to the vectors that are subtracted.
 ROUNDING = 1e-12
 
 
@@ -138,6 +138,6 @@ def check(
         rhs=sum(terms.values()),
         terms=terms,
         scope=weaker(lipschitz.scope, noise.scope),
-        rounding=ROUNDING * (law.root_mean_square + float(np.linalg.norm(truth))),
+        rounding=ROUNDING * float(np.linalg.norm(law.mean) + np.linalg.norm(truth)),
         setting={"K": paths.num_steps, "α": paths.step_size, **describe(*case, shared=shared)},
     )

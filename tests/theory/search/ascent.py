@@ -33,13 +33,11 @@ class Best(NamedTuple):
 
 def ratio(case: Case, statement: str, scope: str = "realisable", theory: Theory = TRUE) -> float:
     """lhs/rhs of one statement; zero where lhs is mostly rounding."""
-    check = case.met[statement]
-    if check.lhs * ROUNDING_SHARE <= check.allowance or (
-        statement.endswith("bias") and check.lhs * ROUNDING_SHARE <= case.slip
-    ):
+    lhs = case.met[statement].lhs
+    if lhs * ROUNDING_SHARE <= case.allowance(statement):
         return 0.0
     rhs = right_hand_sides(case, case.constants[scope], theory)[statement]
-    return check.lhs / rhs if rhs > 0 else float("inf")
+    return lhs / rhs if rhs > 0 else float("inf")
 
 
 def ascend(

@@ -1,11 +1,11 @@
-"""The right-hand sides of all statements about a case, of the theory as it is or of a broken one."""
+"""What fails in a case: of the theory as it is, or of a broken one."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 from unittest import mock
 
-from tests.theory.search.case import Case, Constants
+from tests.theory.search.case import Case, Constants, uncovered
 from theory.constants import Lipschitz, Noise
 from theory.recursions import Recursions, recursions
 from theory.statements import lemma_4_4, theorem_4_5_bias, theorem_4_5_variance
@@ -20,6 +20,8 @@ class Theory(NamedTuple):
     dropped: tuple[str, ...] = ()
 
 
+#: Of constants and recursions, relative.
+ROUNDING = 1e-9
 #: No change.
 TRUE = Theory("the theory")
 
@@ -55,6 +57,17 @@ def right_hand_sides(case: Case, constants: Constants, theory: Theory = TRUE) ->
         statement: sum(value for name, value in parts.items() if name not in theory.dropped)
         for statement, parts in terms.items()
     }
+
+
+def violations(case: Case, theory: Theory = TRUE) -> list[str]:
+    """What is violated: a bound with either constants, or realisable <= certified constants."""
+    wrong = []
+    for scope, constants in case.constants.items():
+        for statement, rhs in right_hand_sides(case, constants, theory).items():
+            lhs = case.met[statement].lhs
+            if not lhs <= rhs * (1 + ROUNDING) and not lhs <= rhs + case.allowance(statement):
+                wrong.append(f"{statement}, {scope}: {lhs} > {rhs}; {case.label}")
+    return wrong + [f"{found}; {case.label}" for found in uncovered(case)]
 
 
 @contextmanager
