@@ -54,11 +54,12 @@ class Setting(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A problem in a setting, with constants proved for every θ if there are any."""
+    """A problem in a setting, constants proved for every θ if any, and how large Q can be."""
 
     problem: FiniteProblem
     setting: Setting
     certified: Constants | None = None
+    value: float = 0.0
     label: str = ""
 
     @cached_property
@@ -101,22 +102,15 @@ class Case:
 
     @cached_property
     def slip(self) -> float:
-        """Rounding of an estimated meta-gradient: of its mean, and of the exact p and q.
+        """Rounding of an estimated meta-gradient that its mean does not show.
 
-        A mean carries the rounding of what is averaged, also where it is zero. The closed forms of
-        p and q cancel to zero up to rounding of the size of rewards, of which the estimates need
-        not know (one action, a saturated policy): it shows as ‖E p̂ − p‖.
+        That of what is averaged, where the mean cancels; and that of p, which vanishes up to
+        rounding of the values where all actions are as good or the policy is saturated.
         """
-        exact, variance = self.problem.outer(self.paths.ends), self.met[VARIANCE].lhs
-        probability, *estimates = self.problem.outer_outcomes(self.paths.ends)
-        p, q = (
-            float(np.abs(np.einsum("bm,bmi->bi", probability, each) - truth).sum(axis=-1).max())
-            for each, truth in zip(estimates, exact, strict=True)
-        )
-        lipschitz, noise = self.realisable
-        s = self.setting
+        s, (lipschitz, noise) = self.setting, self.realisable
         at = recursions(lipschitz, noise, step_size=s.step_size, num_steps=s.num_steps)
-        return SAFETY * (q + at.zeta_bar[-1] * p) + MEAN * max(0.0, variance) ** 0.5
+        spread = max(0.0, self.met[VARIANCE].lhs) ** 0.5
+        return MEAN * spread + SAFETY * np.finfo(float).eps * self.value * at.zeta_bar[-1]
 
     def allowance(self, statement: str) -> float:
         """What rounding may add to a left-hand side; a bias carries that of p and q too.
@@ -161,9 +155,11 @@ def tabular_case(
     problem = Maml(mdp, horizon, end) if kind == "maml" else Lirpg(mdp, theta0, horizon, end)
     source = Sampled(estimator, 1, horizon, FixedBaseline(critic))
     outer = source if setting.sources[2] == "S" else None
+    rewards = np.abs(mdp.R).max() + (np.abs(phi).max() if kind == "lirpg" else 0.0)
     return Case(
         TabularFinite(problem, phi, source),
         setting,
         (certified_lipschitz(problem, phi), certified_noise(problem, phi, source, outer)),
+        float(horizon * rewards + np.abs(critic).max()),
         f"{kind} {estimator} T={horizon} {setting}",
     )

@@ -16,7 +16,7 @@ from tests.theory.search.case import ESTIMATORS, SOURCES, Case, Setting, tabular
 from tests.theory.search.toys import FIELDS, Toy, shapes
 
 #: Most numbers of estimates a case may make at the ends of its paths: about 20 ms.
-BUDGET = 6_000
+BUDGET = 8_000
 #: log α, its centre and its range.
 LOG_STEP = (np.log(1e-3), np.log(1e2))
 

@@ -42,6 +42,11 @@ def fast(name: str) -> Theory:
     return Theory(f"{name}/N", constants=change)
 
 
+def dropped(term: str) -> Theory:
+    """A term of the bias or a part of the variance left out."""
+    return Theory(f"{term} dropped", dropped=(term,))
+
+
 def without(name: str) -> Theory:
     """One of the recursions zero throughout."""
 
@@ -75,7 +80,7 @@ MUTANTS = (
     *(halved(name) for name in (*LIPSCHITZ, *NOISE)),
     *(squared(name) for name in SIGMAS),
     *(fast(name) for name in SIGMAS),
-    *(Theory(f"{term} dropped", dropped=(term,)) for term in TERMS),
+    *(dropped(term) for term in TERMS),
     *(without(name) for name in RECURSIONS if name not in ("e", "z")),
     *(delayed(name) for name in RECURSIONS if name not in ("z",)),
 )

@@ -23,7 +23,7 @@ STEP_SIZES = st.floats(-3.0, 2.0)
 
 
 @st.composite
-def settings(draw: st.DrawFn, num_steps: int, num_trajectories: int) -> Setting:
+def chosen(draw: st.DrawFn, num_steps: int, num_trajectories: int) -> Setting:
     """α from 1e-3 to 1e2, and any of I, II, III sampled; shared samples where that is a case."""
     sources = draw(st.sampled_from(SOURCES))
     shared = sources[:2] == "SS" and draw(st.booleans())
@@ -49,7 +49,7 @@ def tabular_cases(draw: st.DrawFn) -> Case:
     points = logits(mdp, limit=35.0)
     return tabular_case(
         mdp,
-        draw(settings(num_steps, num_trajectories)),
+        draw(chosen(num_steps, num_trajectories)),
         kind=kind,
         estimator=draw(st.sampled_from(ESTIMATORS)),
         horizon=horizon,
@@ -64,7 +64,7 @@ def toys(draw: st.DrawFn) -> Case:
     """Polynomial problems, most of whose tables are zero."""
     d, m, outcomes = draw(st.tuples(st.integers(1, 2), st.integers(1, 2), st.integers(2, 3)))
     K, N = draw(st.sampled_from(STEPS)), draw(st.sampled_from(COUNTS))
-    s = draw(settings(K, N))
+    s = draw(chosen(K, N))
     design = toy_design(d, m, outcomes, K, N, s.sources, s.shared)
     given = draw(st.sets(st.sampled_from(sorted(design.shapes))))
     parts = [
