@@ -15,7 +15,7 @@ from tests.theory.search.bounds import TRUE, Theory, right_hand_sides
 from tests.theory.search.case import Case
 from tests.theory.search.designs import Design, random_x
 
-#: A left-hand side that rounding may be a larger share of says nothing about tightness.
+#: Largest share of a left-hand side that may be rounding.
 ROUNDING_SHARE = 1e-6
 #: Where the logarithm of a ratio starts.
 LEAST = -50.0
@@ -34,10 +34,15 @@ class Best(NamedTuple):
 def ratio(case: Case, statement: str, scope: str = "realisable", theory: Theory = TRUE) -> float:
     """lhs/rhs of one statement; zero where lhs is mostly rounding."""
     lhs = case.met[statement].lhs
-    if lhs * ROUNDING_SHARE <= case.allowance(statement):
+    if mostly_rounding(case, statement):
         return 0.0
     rhs = right_hand_sides(case, case.constants[scope], theory)[statement]
     return lhs / rhs if rhs > 0 else float("inf")
+
+
+def mostly_rounding(case: Case, statement: str) -> bool:
+    """Whether a left-hand side says nothing about tightness."""
+    return bool(case.met[statement].lhs * ROUNDING_SHARE <= case.allowance(statement))
 
 
 def ascend(

@@ -42,16 +42,12 @@ def right_hand_sides(case: Case, constants: Constants, theory: Theory = TRUE) ->
         terms = {
             "Lemma 4.4, bias of θ": {"": second},
             "Lemma 4.4, error of θ": {"": second},
-            "Lemma 4.4, first moment": {
-                "": lemma_4_4.first_moment_bound(lipschitz, noise, **step)
-            },
+            "Lemma 4.4, first moment": {"": lemma_4_4.first_moment_bound(lipschitz, noise, **step)},
             "Lemma 4.4, second moment": {"": second},
             "Lemma 4.4, bias of p": {"": lipschitz.mu1 * second},
             "Lemma 4.4, error of p": {"": lipschitz.mu1 * second},
             "Theorem 4.5, bias": theorem_4_5_bias.bound(lipschitz, noise, **step, **counts),
-            "Theorem 4.5, variance": theorem_4_5_variance.bound(
-                lipschitz, noise, **step, **counts
-            ),
+            "Theorem 4.5, variance": theorem_4_5_variance.bound(lipschitz, noise, **step, **counts),
         }
     return {
         statement: sum(value for name, value in parts.items() if name not in theory.dropped)

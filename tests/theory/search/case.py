@@ -125,6 +125,7 @@ class Case:
             extra = self.slip**2 + 2 * self.slip * max(0.0, check.lhs) ** 0.5
         return check.allowance + extra
 
+
 def uncovered(case: Case) -> list[str]:
     """The constants proved for every θ that are below those of realisable θ."""
     if case.certified is None:

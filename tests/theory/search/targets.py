@@ -54,7 +54,6 @@ TARGETS = (
     target(halved("c1"), BIAS, "1 1 SEE", "start start_jacobian g1 noise_g p2"),
     target(halved("sigma_in"), BIAS, "1 1 SEE", "start noise_g q2"),
     target(squared("sigma_in"), BIAS, "1 1 SEE", "start noise_g q2"),
-    target(fast("sigma_in"), BIAS, "1 2 SEE", "start logits noise_g q3"),
     target(without("s"), BIAS, "1 1 SEE", "start noise_g q2"),
     target(dropped("outer compositional"), BIAS, "1 1 SEE", "start noise_g q2"),
     target(without("zeta"), BIAS, "1 1 SEE", "start start_jacobian noise_g p2"),

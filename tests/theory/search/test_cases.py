@@ -10,7 +10,7 @@ from tests.theory.search.strategies import tabular_cases, toys
 
 #: A case costs up to 50 ms, of which drawing is a part.
 EXAMPLES = 250
-SHARDS, SHARD = 8, 400
+SHARDS, SHARD = 6, 400
 RANDOM_SHARDS, RANDOM_SHARD = 20, 500
 
 many = settings(suppress_health_check=list(HealthCheck), max_examples=SHARD)

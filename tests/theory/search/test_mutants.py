@@ -11,9 +11,9 @@ from tests.theory.search.targets import TARGETS
 
 #: Random toys of the quick and of the slow search. The rarest violations need three or four
 #: tables together and all others absent.
-FEW, MANY = 300, 10_000
+FEW, MANY = 200, 10_000
 #: Ascents from new starting points until one succeeds, and their length.
-RESTARTS, EVALUATIONS = 8, 300
+RESTARTS, EVALUATIONS = 3, 300
 #: A violation by 1 %: far beyond rounding.
 BROKEN = 1.01
 
