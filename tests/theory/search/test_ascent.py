@@ -7,20 +7,20 @@ from tests.theory.search.ascent import ascend, ratio
 from tests.theory.search.bounds import violations
 from tests.theory.search.tightness import DESIGNS, STATEMENTS, TOYS, ratios, table
 
-#: Evaluations of a quick and of a slow ascent, and how many slow ones start.
-QUICK, SLOW, ASCENTS = 25, 300, 2
-EVERYWHERE = {**{(name, "realisable"): design for name, design in (DESIGNS | TOYS).items()}} | {
+#: Evaluations of a quick and of a slow ascent.
+QUICK, SLOW = 25, 120
+EVERYWHERE = {(name, "realisable"): design for name, design in (DESIGNS | TOYS).items()} | {
     (name, "certified"): design for name, design in DESIGNS.items()
 }
 
 
-def climbed(statement, scope, design, evaluations, seed):
-    """The best case of an ascent, and its ratio."""
+def climbed(statement, scope, design, evaluations):
+    """The best case of an ascent."""
     return ascend(
         design,
         lambda case: ratio(case, statement, scope),
         evaluations=evaluations,
-        rng=np.random.default_rng(seed),
+        rng=np.random.default_rng(0),
     )
 
 
@@ -28,16 +28,15 @@ def climbed(statement, scope, design, evaluations, seed):
 @pytest.mark.parametrize("scope", ["realisable", "certified"])
 def test_a_short_ascent_violates_nothing(scope, statement):
     design = DESIGNS["MAML, lvc, SSS shared"]
-    assert violations(climbed(statement, scope, design, QUICK, 0).case) == []
+    assert violations(climbed(statement, scope, design, QUICK).case) == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("statement", STATEMENTS)
 @pytest.mark.parametrize(("name", "scope"), EVERYWHERE)
 def test_no_ascent_violates_anything(name, scope, statement):
-    for seed in range(ASCENTS):
-        found = climbed(statement, scope, EVERYWHERE[name, scope], SLOW, seed)
-        assert violations(found.case) == []
+    found = climbed(statement, scope, EVERYWHERE[name, scope], SLOW)
+    assert violations(found.case) == []
 
 
 def test_table_has_a_row_for_every_statement_and_scope():

@@ -8,7 +8,7 @@ from tests.theory.search.bounds import right_hand_sides, violations
 from tests.theory.search.designs import random_tabular, random_toy
 from tests.theory.search.strategies import tabular_cases, toys
 
-#: A case costs up to 50 ms, of which drawing is a part.
+#: A case of an MDP costs about 15 ms, a toy 5 ms.
 EXAMPLES = 250
 SHARDS, SHARD = 6, 400
 RANDOM_SHARDS, RANDOM_SHARD = 20, 500
@@ -49,11 +49,11 @@ def test_no_bound_is_violated_at_scale(shard, cases):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("draw", [random_tabular, random_toy])
 @pytest.mark.parametrize("shard", range(RANDOM_SHARDS))
-def test_no_bound_of_random_cases_is_violated_at_scale(shard, draw):
+def test_no_bound_of_random_mdps_is_violated_at_scale(shard):
+    """Random toys at scale are `test_mutants`' part."""
     rng = np.random.default_rng(np.random.SeedSequence(1, spawn_key=(shard,)))
-    wrong = [line for _ in range(RANDOM_SHARD) for line in violations(draw(rng))]
+    wrong = [line for _ in range(RANDOM_SHARD) for line in violations(random_tabular(rng))]
     assert wrong == []
 
 
