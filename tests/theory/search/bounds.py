@@ -6,9 +6,11 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 from tests.theory.search.case import Case, Constants, uncovered
+from theory.bounds import BoundCheck
 from theory.constants import Lipschitz, Noise
 from theory.recursions import Recursions, recursions
 from theory.statements import lemma_4_4, theorem_4_5_bias, theorem_4_5_variance
+from theory.statements.proposition_3_1 import check_products
 
 
 class Theory(NamedTuple):
@@ -63,7 +65,15 @@ def violations(case: Case, theory: Theory = TRUE) -> list[str]:
             lhs = case.met[statement].lhs
             if not lhs <= rhs * (1 + ROUNDING) and not lhs <= rhs + case.allowance(statement):
                 wrong.append(f"{statement}, {scope}: {lhs} > {rhs}; {case.label}")
+    if theory is TRUE and not products(case).holds:
+        wrong.append(f"Proposition 3.1: {products(case)}; {case.label}")
     return wrong + [f"{found}; {case.label}" for found in uncovered(case)]
+
+
+def products(case: Case) -> BoundCheck:
+    """Proposition 3.1, the recursion against the product formula."""
+    s = case.setting
+    return check_products(case.problem, step_size=s.step_size, num_steps=s.num_steps)
 
 
 @contextmanager

@@ -110,15 +110,20 @@ class Case:
         s, (lipschitz, noise) = self.setting, self.realisable
         at = recursions(lipschitz, noise, step_size=s.step_size, num_steps=s.num_steps)
         spread = max(0.0, self.met[VARIANCE].lhs) ** 0.5
-        return MEAN * spread + SAFETY * np.finfo(float).eps * self.value * at.zeta_bar[-1]
+        return MEAN * spread + self.rounding * at.zeta_bar[-1]
+
+    @property
+    def rounding(self) -> float:
+        """Of p."""
+        return SAFETY * float(np.finfo(float).eps) * self.value
 
     def allowance(self, statement: str) -> float:
-        """What rounding may add to a left-hand side; a bias carries that of p and q too.
+        """What rounding may add to a left-hand side, that of p included.
 
         In a variance it is a deviation of every outcome: (√V + slip)² − V.
         """
         check = self.met[statement]
-        extra = 0.0
+        extra = self.rounding if statement.endswith(" p") else 0.0
         if statement == BIAS:
             extra = self.slip
         elif statement == VARIANCE:
@@ -126,16 +131,23 @@ class Case:
         return check.allowance + extra
 
 
-def uncovered(case: Case) -> list[str]:
-    """The constants proved for every θ that are below those of realisable θ."""
+def pairs(case: Case) -> list[tuple[str, float, float]]:
+    """The constants by name, of realisable θ and proved for every θ."""
     if case.certified is None:
         return []
     return [
-        f"{name} = {value} realisable, {largest} certified"
+        (name, value, getattr(everywhere, name))
         for here, everywhere in zip(case.realisable, case.certified, strict=True)
         for name, value in asdict(here).items()
         if name != "scope"
-        for largest in [getattr(everywhere, name)]
+    ]
+
+
+def uncovered(case: Case) -> list[str]:
+    """The constants proved for every θ that are below those of realisable θ."""
+    return [
+        f"{name} = {value} realisable, {largest} certified"
+        for name, value, largest in pairs(case)
         if value > largest + ABOVE * max(1.0, largest)
     ]
 

@@ -136,7 +136,8 @@ def scalar_design(K: int, N: int, sources: str, shared: bool, tables: str) -> To
 
 def random_tabular(rng: np.random.Generator) -> Case:
     """A case drawn at random: any design within the budget, logits and rewards of any scale."""
-    S, A, T = (int(n) for n in rng.integers(1, (4, 4, 5)))
+    S, T = (int(n) for n in rng.integers(1, (4, 5)))
+    A = int(rng.choice([1, 2, 3], p=[0.04, 0.64, 0.32]))
     outcomes = float(S * A) ** T * S
     affordable = [
         (K, N) for K in (1, 2, 3) for N in (1, 2) if work(outcomes, K, N, S * A) <= BUDGET

@@ -9,7 +9,7 @@ from tests.theory.search.designs import random_tabular, random_toy
 from tests.theory.search.strategies import tabular_cases, toys
 
 #: A case of an MDP costs about 15 ms, a toy 5 ms.
-EXAMPLES = 250
+EXAMPLES = 150
 SHARDS, SHARD = 6, 400
 RANDOM_SHARDS, RANDOM_SHARD = 20, 500
 

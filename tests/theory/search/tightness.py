@@ -1,5 +1,7 @@
 """How tight the bounds are: quantiles of lhs/rhs over random cases, by statement and constants.
 
+Beside them, how much of each constant proved for every θ the realisable θ have.
+
     python -m tests.theory.search.tightness --cases 10000 --seed 0
     python -m tests.theory.search.tightness --ascents 4 --evaluations 400
 
@@ -15,7 +17,7 @@ import numpy as np
 
 from tests.theory.search.ascent import ascend, mostly_rounding, ratio
 from tests.theory.search.bounds import right_hand_sides
-from tests.theory.search.case import Case
+from tests.theory.search.case import Case, pairs
 from tests.theory.search.designs import (
     Design,
     random_tabular,
@@ -49,6 +51,9 @@ def ratios(cases: Iterable[Case]) -> dict[tuple[str, str], list[float]]:
             for statement, rhs in right_hand_sides(case, constants).items():
                 if rhs > 0 and not mostly_rounding(case, statement):
                     found[statement, scope].append(case.met[statement].lhs / rhs)
+        for name, value, largest in pairs(case):
+            if largest > 0:
+                found[f"constant {name}", "realisable/certified"].append(value / largest)
     return found
 
 
