@@ -9,16 +9,17 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from typer.exceptions import Abort, TyperException
+
+from figures.progress import progress
 
 if TYPE_CHECKING:
     from tabular import TabularMDP
@@ -29,13 +30,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 DEFAULT_MDPS = ("random", "FrozenLake8x8", "CliffWalking", "Taxi")
-#: |z| beyond which simulation and exact moments are said to disagree, of the mean and of the sd,
-#: whose score is approximate.
-DISAGREE, DISAGREE_SD = 5.0, 7.0
 #: Exit codes after Ctrl-C, and where the reader of the output went away.
 INTERRUPTED, PIPE_CLOSED = 130, 141
-#: Columns of a table that goes to a file or a pipe: enough to cut no number short.
-FILE_WIDTH = 136
 
 
 @app.callback()
@@ -49,8 +45,8 @@ def verify(
         list[str] | None,
         typer.Argument(
             metavar="[MDP]...",
-            help="'random' (the paper's), a gymnasium id such as FrozenLake-v1, or an .npz file. "
-            "Default: random FrozenLake8x8 CliffWalking Taxi.",
+            help="'random' (the paper's), 'tiny', a gymnasium id such as FrozenLake-v1, or an .npz "
+            "file. Default: random FrozenLake8x8 CliffWalking Taxi.",
         ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for JSON and pictures.")] = Path("out/verify"),
@@ -82,12 +78,25 @@ def verify(
         typer.Option(help="Discount of every MDP; default: 0.8 for random, 0.99 for gymnasium's."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    certify: Annotated[
+        bool,
+        typer.Option(
+            "--certify",
+            help="Also prove the theorem in ball arithmetic (extra gmrl[certify]); of tiny MDPs "
+            "only. Default MDP: tiny.",
+        ),
+    ] = False,
 ) -> None:
-    """Truth, exact bias and spread of every estimator, on each MDP."""
+    """Truth, exact bias and spread of every estimator, and the theory's bounds, on each MDP."""
+    from figures.bounds import draw_bounds
+    from figures.bounds_table import BoundsTable
+    from figures.proofs_table import ProofsTable
     from figures.save import save_picture, write_text
     from figures.tables import VerificationTable
     from figures.verification import draw
+    from theory.bound_checks import add_bounds
     from theory.settings import Settings
+    from theory.verdict import disagreements, unproved, violations
     from theory.verification import check_mdp
     from theory.verification import verify as run
 
@@ -101,39 +110,45 @@ def verify(
             baseline=baseline,
             seed=seed,
         )
-        targets = [load_mdp(name, gamma=gamma, seed=seed) for name in mdps or DEFAULT_MDPS]
+        names = mdps or (["tiny"] if certify else DEFAULT_MDPS)
+        targets = [load_mdp(name, gamma=gamma, seed=seed) for name in names]
         for mdp in targets:
             check_mdp(mdp)
+            if certify:
+                proofs().check_provable(mdp, settings)
     folder = writable_folder(out)
     started = time.perf_counter()
     reports = []
-    with progress(len(targets) * len(settings.estimators), quiet=as_json) as (say, advance):
+    stages = len(settings.estimators) + 1 + certify
+    with progress(len(targets) * stages, quiet=as_json) as (say, advance):
         for mdp in targets:
-            report = run(mdp, settings, partial(advance, mdp.name))
+            say_stage = partial(advance, mdp.name)
+            report = add_bounds(run(mdp, settings, say_stage), mdp, settings, say_stage)
+            if certify:
+                report = proofs().add_proofs(report, mdp, settings, say_stage)
             reports.append(report)
             stem = folder / f"{slug(report.mdp)}-{report.digest()}"
             write_text(stem.with_name(f"{stem.name}.json"), to_json(report.as_dict()))
             save_picture(partial(draw, report), stem)
+            save_picture(partial(draw_bounds, report), stem.with_name(f"{stem.name}-bounds"))
             say(VerificationTable(report))
-            say(f"written: {stem}.json, .svg, .png\n")
+            say(BoundsTable(report))
+            if certify:
+                say(ProofsTable(report))
+            say(f"written: {stem}.json, .svg, .png, -bounds.svg, -bounds.png\n")
         wall = time.perf_counter() - started
         noun = "MDP" if len(reports) == 1 else "MDPs"
         say(f"seed {seed}, {len(reports)} {noun} in {wall:.1f} s; again: {command_line()}")
     if as_json:
         sys.stdout.write(to_json([report.as_dict() for report in reports]))
-    disagreeing = [
-        f"{report.mdp}, {row.quantity}, {row.estimator}: z of the {name} = {z:.1f}"
-        for report in reports
-        for row in report.rows
-        for name, z, limit in (
-            # Of a simulation whose spread says nothing (a rare reward), the mean says as little.
-            ("mean", None if row.z_sd is None else row.z_mean, DISAGREE),
-            ("sd", row.z_sd, DISAGREE_SD),
-        )
-        if z is not None and abs(z) > limit
-    ]
-    if disagreeing:
-        fail("simulation and exact moments disagree: " + "; ".join(disagreeing), code=1)
+    told = {
+        "simulation and exact moments disagree": disagreements(reports),
+        "a statement of the theory fails": violations(reports),
+        "a statement is not proved": unproved(reports),
+    }
+    wrong = [f"{what}: {'; '.join(found)}" for what, found in told.items() if found]
+    if wrong:
+        fail("; ".join(wrong), code=1)
 
 
 @app.command()
@@ -162,6 +177,15 @@ def bench(
         fail("two sides of a benchmark disagree; see the table", code=1)
 
 
+def proofs() -> ModuleType:
+    """Import certified mode, whose library is optional."""
+    try:
+        import theory.certified.proofs
+    except ImportError as error:
+        fail(str(error))
+    return theory.certified.proofs
+
+
 def command_line() -> str:
     """Return the command of this run, to repeat it."""
     return shlex.join(["gmrl", *sys.argv[1:]])
@@ -177,7 +201,7 @@ def bad_input() -> Iterator[None]:
 
 
 def load_mdp(name: str, *, gamma: float | None, seed: int) -> TabularMDP:
-    """Read one MDP of the command line: `random`, a file, or a gymnasium id."""
+    """Read one MDP of the command line: `random`, `tiny`, a file, or a gymnasium id."""
     mdp = _load_mdp(name, seed)
     return mdp if gamma is None else mdp.with_gamma(gamma)
 
@@ -187,9 +211,11 @@ def _load_mdp(name: str, seed: int) -> TabularMDP:
 
     from tabular import TabularMDP, files
 
+    rng = np.random.default_rng(seed)
     if name.lower() == "random":
-        rng = np.random.default_rng(seed)
         return TabularMDP.random(20, 5, rng=rng)
+    if name.lower() == "tiny":
+        return TabularMDP.random(2, 2, concentration=1.0, rng=rng)
     if name.lower().endswith(".npz") or Path(name).is_file():
         return files.load(name)
     return TabularMDP.from_gymnasium(name)
@@ -216,45 +242,6 @@ def slug(name: str) -> str:
 def to_json(value: Any) -> str:
     """Strict JSON: a NaN is an error, not a token that other readers reject."""
     return json.dumps(value, indent=2, allow_nan=False) + "\n"
-
-
-@contextmanager
-def progress(
-    total: int, *, quiet: bool
-) -> Iterator[tuple[Callable[[Any], None], Callable[[str, str], None]]]:
-    """Yield `say` (print a result) and `advance` (name the next step): a bar, or plain lines.
-
-    Results go to standard output, progress to standard error.
-    """
-    # Names and paths are the user's: brackets and colons in them are no markup.
-    plain: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False}
-    console = Console(soft_wrap=True, **plain)
-    errors = Console(stderr=True, soft_wrap=True, **plain)
-    if not console.is_terminal:
-        console.width = max(console.width, FILE_WIDTH)
-    say: Callable[[Any], None] = (lambda _: None) if quiet else console.print
-    if not errors.is_terminal:
-        steps = iter(range(1, total + 1))
-        yield (
-            say,
-            lambda *names: errors.print(f"[{next(steps)}/{total}] {': '.join(names)}"),
-        )
-        return
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    # Redirected results must reach their file, not the bar's terminal.
-    to_terminal = console.is_terminal
-    with Progress(*columns, console=errors, transient=True, redirect_stdout=to_terminal) as bar:
-        task = bar.add_task("", total=total)
-        done = iter(range(total))
-        yield (
-            say,
-            lambda *names: bar.update(task, description=": ".join(names), completed=next(done)),
-        )
 
 
 def fail(message: str, *, code: int = 2) -> NoReturn:

@@ -60,7 +60,9 @@ def _wide(groups: list[list[BoundCheck]]) -> Table:
     for head in ("rhs, proved", "lhs/rhs", "rhs, met", "lhs/rhs"):
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    for checks in groups:
+    for place, checks in enumerate(groups):
+        if place and checks[0].obtained == "enumeration" != groups[place - 1][0].obtained:
+            table.add_section()
         table.add_row(*_cells(checks))
     return table
 
@@ -117,8 +119,9 @@ def _number(value: float) -> str:
 
 def _caption(report: Report) -> str:
     return (
-        "lhs <= rhs with explicit constants. rhs, proved: constants that hold for every θ of a "
-        "softmax MDP of this size; rhs, met: the largest values along this run, which is no proof. "
+        "lhs <= rhs with explicit constants. rhs, proved: with constants that hold for every θ; "
+        "rhs, met: with the largest values along the exact path, which prove nothing, or, over all "
+        "paths, at every θ that samples can lead to, with which the proofs go through. "
         f"{report.bounds_note} ± is one standard error; a sampled lhs may exceed its bound by "
         f"{STANDARD_ERRORS:g} of them. An equality has rhs = 0 and holds up to rounding."
     )

@@ -113,6 +113,10 @@ class MarkovGame:
             f"num_actions={self.num_actions}, gamma={self.gamma})"
         )
 
+    def __reduce__(self) -> Any:
+        """Copies and pickles are made anew, and so are read-only too."""
+        return MarkovGame, (self.P, self.R1, self.R2, self.gamma, self.initial, self.name)
+
     def swapped(self) -> MarkovGame:
         """The same game with the players' numbers exchanged; states keep theirs."""
         return MarkovGame(

@@ -25,6 +25,7 @@ from tabular import _checks
 from tabular.compiled_evaluation import evaluation_of
 from tabular.games import MarkovGame
 from tabular.mdp import TabularMDP
+from tabular.problems import repeated
 from tabular.sources import Differential, Update
 from tabular.transitions import Array
 
@@ -86,17 +87,16 @@ class Lola:
         return _checks.table(phi, "phi", (self.game.num_states, self.game.num_actions[0]))
 
     def start(self, phi: Array) -> Array:
-        """The fixed θ⁰; it takes φ's batch with the first step."""
-        return self.theta0
+        """The fixed θ⁰, repeated over the batch of φ."""
+        return repeated(self.theta0, phi.shape[:-2])
 
     def _objective(self, mdp: TabularMDP, phi: Array, theta: Array) -> Update:
         joint = self.game.joint_logits(phi, theta)
-        return Update(
-            mdp,
-            joint,
-            exact=lambda: evaluation_of(mdp, joint),
-            view=lambda differential: Shares(differential, self.game.num_actions),
-        )
+
+        def view(differential: Differential) -> Shares:
+            return Shares(differential, self.game.num_actions)
+
+        return Update(mdp, joint, exact=lambda: view(evaluation_of(mdp, joint)), view=view)
 
     def inner(self, phi: Array, theta: Array) -> Update:
         """∇_θ J²."""

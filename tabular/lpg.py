@@ -30,6 +30,7 @@ from tabular import _checks
 from tabular.compiled_evaluation import evaluation_of
 from tabular.mdp import TabularMDP
 from tabular.policy import center, project
+from tabular.problems import repeated
 from tabular.sources import Differential, Update
 from tabular.transitions import Array
 from tabular.update_network import UpdateNetwork
@@ -148,8 +149,7 @@ class Lpg:
 
     def start(self, phi: Array) -> Array:
         """The fixed θ⁰, repeated over the batch of φ."""
-        shape = np.broadcast_shapes((*phi.shape[:-1], 1, 1), self.theta0.shape)
-        return np.broadcast_to(self.theta0, shape)
+        return repeated(self.theta0, phi.shape[:-1])
 
     def inner(self, phi: Array, theta: Array) -> Update:
         """The learned update at (φ, θ)."""

@@ -237,5 +237,9 @@ def _logits(mdp: TabularMDP, theta: Any) -> Array:
 
 
 def _repeat(mdp: TabularMDP, theta: Any, batch: tuple[int, ...]) -> Array:
-    theta = _logits(mdp, theta)
-    return np.broadcast_to(theta, np.broadcast_shapes((*batch, 1, 1), theta.shape))
+    return repeated(_logits(mdp, theta), batch)
+
+
+def repeated(theta0: Array, batch: tuple[int, ...]) -> Array:
+    """A checked θ⁰ (..., S, A) repeated over a batch of φ."""
+    return np.broadcast_to(theta0, np.broadcast_shapes((*batch, 1, 1), theta0.shape))

@@ -66,9 +66,10 @@ class Update:
     gae_lambda, critic
         λ and V_b where the problem fixes them.
     exact : callable
-        Makes the exact differential.
+        Makes the problem's exact differential.
     view : callable, optional
-        Makes the problem's differential of one in the logits of `mdp`; the same if None.
+        Makes the problem's differential of an estimated one in the logits of `mdp`; they are the
+        same if None.
     """
 
     mdp: Any
@@ -79,7 +80,7 @@ class Update:
     view: Any = None
 
     def seen(self, differential: Any) -> Any:
-        """The differential as the problem needs it."""
+        """The problem's differential, of an estimated one in the logits of `mdp`."""
         return differential if self.view is None else self.view(differential)
 
     def require_estimator(self, source: Any) -> None:
@@ -104,7 +105,7 @@ class Exact:
 
     def __call__(self, update: Update, rng: np.random.Generator | None) -> Differential:
         """Return the problem's own exact differential."""
-        return update.seen(update.exact())
+        return update.exact()
 
 
 @dataclass(frozen=True)

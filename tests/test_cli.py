@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import gmrl
+from figures.progress import progress
 from tabular import TabularMDP
 from tests.command_line import QUICK, P, assert_refused, strict, write_mdp
 
@@ -119,7 +120,7 @@ def test_to_json_is_strict():
 def test_progress_in_plain_lines(quiet, capsys, monkeypatch):
     for variable in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
         monkeypatch.delenv(variable, raising=False)
-    with gmrl.progress(2, quiet=quiet) as (say, advance):
+    with progress(2, quiet=quiet) as (say, advance):
         advance("[x] lake", "ad")
         say("[bold]result[/bold]" + 30 * " long")
         advance("lake", "lvc")
@@ -130,7 +131,7 @@ def test_progress_in_plain_lines(quiet, capsys, monkeypatch):
 
 def test_progress_on_a_terminal(capsys, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
-    with gmrl.progress(2, quiet=False) as (say, advance):
+    with progress(2, quiet=False) as (say, advance):
         advance("[/x] lake", "ad")
         say("result")
         advance("lake", "lvc")

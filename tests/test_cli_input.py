@@ -64,6 +64,10 @@ BAD_ARGUMENTS = {
     "step size big": (("tiny.npz", "--step-size", "big"), "'--step-size'.*valid number"),
     "unknown option": (("tiny.npz", "--nonsense"), "No such option: --nonsense"),
     "option without value": (("tiny.npz", "-N"), "'-N' requires an argument"),
+    "proofs of too many": (
+        ("tiny.npz", "FrozenLake-v1", "--certify"),
+        "FrozenLake-v1: certified mode t",
+    ),
     "out is a file": (("tiny.npz", "--out", "tiny.npz"), "cannot write to the output folder tiny"),
     "out below a file": (("tiny.npz", "--out", "tiny.npz/x"), "output folder tiny.npz/x: Not a d"),
 }

@@ -11,9 +11,14 @@ from pathlib import Path
 import pytest
 
 import gmrl
+import theory.certified.statements
 import theory.laws
+import theory.sampled_checks
 from tabular import files, zoo
 from tests.command_line import ENVIRONMENT, QUICK, contents, gmrl_run, strict, write_mdp
+
+#: What a run writes for each MDP.
+SUFFIXES = (".json", ".svg", ".png", "-bounds.svg", "-bounds.png")
 
 
 def test_no_arguments_show_the_help(tmp_path, run_here):
@@ -39,14 +44,18 @@ def test_the_same_command_twice_then_another(tmp_path, run_here):
     assert re.search(
         r"^seed 7, 1 MDPs? in \d+\.\d s; again: gmrl verify tiny", tables.stdout, re.MULTILINE
     )
-    written = re.findall(r"^written: (\S+)\.json, \.svg, \.png$", tables.stdout, re.MULTILINE)
+    written = re.findall(
+        r"^written: (\S+)\.json, \.svg, \.png, -bounds\.svg, -bounds\.png$",
+        tables.stdout,
+        re.MULTILINE,
+    )
     (stem,) = written
     assert Path(stem).parent == Path("out/verify")
     before = contents(tmp_path)
-    assert set(before) == {"tiny.npz", *(f"{stem}{suffix}" for suffix in (".json", ".svg", ".png"))}
+    assert set(before) == {"tiny.npz", *(f"{stem}{suffix}" for suffix in SUFFIXES)}
     assert "tiny: 2 states, 2 actions" in tables.stdout
     assert "…" not in tables.stdout
-    assert tables.stderr.splitlines() == ["[1/2] tiny: ad", "[2/2] tiny: lvc"]
+    assert tables.stderr.splitlines() == ["[1/3] tiny: ad", "[2/3] tiny: lvc", "[3/3] tiny: bounds"]
 
     as_json = gmrl_run(tmp_path, *command, "--json", PYTHONHASHSEED="2")
     assert as_json.returncode == 0, as_json.stderr
@@ -59,7 +68,7 @@ def test_the_same_command_twice_then_another(tmp_path, run_here):
     assert run_here(*command, "-N", "5").returncode == 0
     after = contents(tmp_path)
     assert after.items() >= before.items()
-    assert len(after) == len(before) + 3
+    assert len(after) == len(before) + len(SUFFIXES)
 
 
 @pytest.mark.usefixtures("no_pictures")
@@ -70,7 +79,7 @@ def test_several_mdps(tmp_path, run_here):
     done = run_here("verify", *both, "--json")
     assert done.returncode == 0, done.stderr
     assert [report["mdp"] for report in strict(done.stdout)] == ["tiny", "chain 3"]
-    assert done.stderr.splitlines()[-1] == "[4/4] chain 3: lvc"
+    assert done.stderr.splitlines()[-1] == "[6/6] chain 3: bounds"
     assert {name.rpartition("-")[0] for name in contents(tmp_path / "here")} == {"tiny", "chain-3"}
     done = run_here("verify", *both)
     assert len(re.findall(r"^written: here/\S+\.json", done.stdout, re.MULTILINE)) == 2
@@ -83,7 +92,7 @@ def test_names_and_folders_with_markup_are_plain_text(tmp_path, run_here):
     done = run_here("verify", file_name, *QUICK, "--out", "a[b]")
     assert done.returncode == 0, done.stderr
     assert "[/b] :smile: $x_$ {0}: 2 states" in done.stdout
-    assert "[1/2] [/b] :smile: $x_$ {0}: ad" in done.stderr
+    assert "[1/3] [/b] :smile: $x_$ {0}: ad" in done.stderr
     assert "written: a[b]/b-smile-x-0-" in done.stdout
     assert len(list((tmp_path / "a[b]").iterdir())) == 1
 
@@ -107,7 +116,7 @@ def test_an_interrupt_keeps_what_is_finished(tmp_path):
     )
     try:
         seen = ""
-        while "[3/4] Taxi-v" not in seen:
+        while "[4/6] Taxi-v" not in seen:
             assert process.stderr is not None
             line = process.stderr.readline()
             assert line, f"ended early after {seen}"
@@ -123,7 +132,8 @@ def test_an_interrupt_keeps_what_is_finished(tmp_path):
     assert rest.strip().splitlines()[-1].startswith("gmrl: interrupted; what was finished is in")
     assert "written: " in out
     names = sorted(path.name for path in (tmp_path / "out" / "verify").iterdir())
-    assert [name.rpartition(".")[2] for name in names] == ["json", "png", "svg"]
+    assert len(names) == len(SUFFIXES)
+    assert {name.rpartition(".")[2] for name in names} == {"json", "png", "svg"}
     assert all(name.startswith("tiny-") for name in names)
     (report,) = (tmp_path / "out" / "verify").glob("*.json")
     assert strict(report.read_text(encoding="utf-8"))["mdp"] == "tiny"
@@ -165,6 +175,61 @@ def test_a_wrong_spread_ends_in_code_1(monkeypatch, tmp_path, run_here):
 
 
 @pytest.mark.usefixtures("no_pictures")
+def test_a_violated_bound_ends_in_code_1(monkeypatch, tmp_path, run_here):
+    """A bound of a millionth; the files are written first, and every failure is named."""
+    right = theory.sampled_checks.second_moment_bound
+    monkeypatch.setattr(
+        theory.sampled_checks,
+        "second_moment_bound",
+        lambda *constants, **loop: 1e-6 * right(*constants, **loop),
+    )
+    done = run_here("verify", write_mdp(tmp_path), *QUICK)
+    assert done.returncode == 1
+    number = r"\d\S*"
+    assert re.fullmatch(
+        "gmrl: a statement of the theory fails: "
+        f"tiny, Lemma 4.4, second moment, V_b exact: {number} > {number}",
+        done.stderr.splitlines()[-1],
+    )
+    assert "FAILS" in done.stdout
+    assert len(contents(tmp_path)) == 2
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_proofs_by_themselves_are_of_the_tiny_mdp(tmp_path, run_here):
+    """Every statement of both estimators is decided, shown, and kept in the JSON."""
+    done = run_here("verify", "--certify", *QUICK)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-1] == "[4/4] random 2x2: proofs"
+    assert "random 2x2: proofs in ball arithmetic" in done.stdout
+    (kept,) = (tmp_path / "out" / "verify").glob("*.json")
+    proofs = strict(kept.read_text(encoding="utf-8"))["proofs"]
+    assert len(proofs) == 2 * 7
+    assert {proof["verdict"] for proof in proofs} == {"proved", "attained"}
+    assert done.stdout.count("proved") >= 10
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_what_is_not_proved_ends_in_code_1(monkeypatch, tmp_path, run_here):
+    """Bounds of zero are refuted."""
+    right = theory.certified.statements.Bounds.mean_distance
+    monkeypatch.setattr(
+        theory.certified.statements.Bounds, "mean_distance", lambda self, i: 0 * right(self, i)
+    )
+    done = run_here("verify", "--certify", *QUICK)
+    assert done.returncode == 1
+    assert "a statement is not proved: random 2x2, ad: Lemma 4.4, first moment: " in done.stderr
+
+
+def test_proofs_need_their_library(monkeypatch, tmp_path, run_here):
+    """And say which extra brings it."""
+    monkeypatch.setitem(sys.modules, "theory.certified.proofs", None)
+    done = run_here("verify", "--certify", *QUICK)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.usefixtures("no_pictures")
 def test_each_mdp_gets_its_own_horizon(tmp_path, run_here):
     """γ = 0.9 in the file; T is the first with γ^T ≤ 1/80, and said to be so."""
     files.save(zoo.chain(3, gamma=0.5), tmp_path / "chain.npz")
@@ -193,4 +258,4 @@ def test_a_terminal_shows_every_number(columns, monkeypatch, tmp_path, capsys):
     assert max(map(len, body)) <= columns
     assert "…" not in text
     blocks = len([line for line in body if line and set(line.strip()) == {"─"}])
-    assert blocks == (4 if columns == 80 else 1)
+    assert blocks == (5 if columns == 80 else 2)

@@ -29,7 +29,7 @@ def describe(
     """The case in words and numbers, for the setting of a check."""
     letters = "".join("E" if count is None else "S" for count in (path, curvature, outer))
     return {
-        "case": "shared samples" if shared else "independent samples",
+        "case": "shared samples" if shared else "separate samples",
         "exact or sampled": letters,
         "N": path,
         "curvature N": curvature,

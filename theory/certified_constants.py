@@ -1,13 +1,14 @@
 """Assumption 4.1 ([Liu2022]) for tabular softmax problems: constants that hold for every θ.
 
-With D_k the bounds of `theory.softmax` for S decision states and rewards of span Δ,
+With D_k the bounds of `theory.softmax` for S decision states, rewards of span Δ and their values,
 
     Maml    c₁ = μ₁ = D₂,  ρ₁ = D₃,  m₁ = D₁,  c₂ = ρ₂ = μ₂ = 0
     Lirpg   c₁ = D₂, ρ₁ = D₃ for the rewards R + φ at this φ;  m₁ = D₁, μ₁ = D₂ for R;  μ₂ = 0;
             c₂ = D₁, ρ₂ = D₂ for Δ = √2, the largest span of a reward table of norm one, and S all
             reachable states: J is linear in the rewards, so ‖G‖ is the largest ‖∇J‖ of such tables.
 
-Those of `Lirpg` grow with the span of φ: they are uniform on bounded sets of φ only.
+Those of `Lirpg` grow with the span of φ: they are uniform on bounded sets of φ only. `Mgrl` is in
+`theory.certified_mgrl`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from __future__ import annotations
 from math import sqrt
 from typing import Any
 
-from tabular.problems import Lirpg, Problem
+from tabular.problems import Lirpg, Mgrl, Problem
+from theory.certified_mgrl import mgrl_lipschitz
 from theory.constants import Lipschitz
 from theory.objectives import Objective, checked_phi, inner_objective, outer_objective
 from theory.softmax import DerivativeBounds, derivative_bounds
@@ -26,14 +28,16 @@ def certified_lipschitz(problem: Problem, phi: Any) -> Lipschitz:
 
     Parameters
     ----------
-    problem : Maml or Lirpg
-    phi : array_like (S, A)
+    problem : Maml, Lirpg or Mgrl
+    phi : array_like (S, A), or (2,) for `Mgrl`
 
     Raises
     ------
     ValueError, TypeError
         If φ does not fit or is a batch, or the problem has no proved constants.
     """
+    if isinstance(problem, Mgrl):
+        return mgrl_lipschitz(problem, phi)
     phi = checked_phi(problem, phi)
     inner, outer = inner_objective(problem, phi).bounds, outer_objective(problem)
     rewards = isinstance(problem, Lirpg)

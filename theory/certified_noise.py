@@ -8,7 +8,7 @@ mean of Ĥ with H, whose bound is D₂ and whose part at two different times is 
         loaded_dice, dice  0          lvc  X          ad  D₂ + the bound of Ĥ
     objective J, the source with V_b = V^π, any λ; D_k(γ^T E V(s_T)) from `softmax_horizon.tail`
         loaded_dice, dice  D₂ of γ^T E V(s_T) less what moves s_T twice, for V_b stands still
-        lvc                X + γ^T WΔ/2              ad  D₂, because its mean is zero
+        lvc                X + γ^T L/2               ad  D₂, because its mean is zero
     anything else          D₂ + the bound of Ĥ
 
 (derived here). For reward parameters E Ĝ is the cross derivative over T steps if λ = 1, whatever
@@ -96,8 +96,7 @@ def hessian_bias(objective: Objective, source: Sampled) -> float:
         if kind.cross:
             return float(tail(objective.gamma, horizon, 0.0, np.array(bounds))[1])
         if kind.local:
-            value = objective.reward_span / (1 - objective.gamma)
-            return bounds.cross + objective.gamma**horizon * value / 2
+            return bounds.cross + objective.gamma**horizon * objective.value_span / 2
         return bounds.second
     return bounds.second + trajectory_bounds(objective, source).hessian
 

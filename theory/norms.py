@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import scipy.sparse.linalg as spla
 
+from tabular.evaluation import Evaluation
 from tabular.transitions import Array
 
 Product = Callable[[Array], Array]
@@ -36,22 +38,45 @@ def operator_norm(product: Product, transposed: Product, start: Array) -> Array:
     return best
 
 
-def cubic_norm(product: Product, start: Array) -> Array:
-    """‖D³‖ from below for u ↦ D³[u, u, ·]: the largest ‖D³[u, u, ·]‖ met, (N,)."""
-    u, best = unit(start), np.zeros(len(start))
+def spectral_norm(evaluation: Evaluation, rounding: float = 0.0) -> float:
+    """‖∇²J‖ from Hessian-vector products (Lanczos), or directly where S·A is small.
+
+    A norm of at most `rounding` is a zero: Lanczos would look for directions in noise.
+    """
+    shape = evaluation.gradient.shape
+    size = int(np.prod(shape))
+    if size <= 50:
+        largest = float(np.linalg.norm(evaluation.hessian.reshape(size, size), 2))
+        return largest if largest > rounding else 0.0
+    operator = spla.LinearOperator(
+        (size, size), matvec=lambda v: evaluation.hvp(v.reshape(shape)).ravel(), dtype=float
+    )
+    start = evaluation.gradient.ravel() + 1e-3 * np.cos(np.arange(size))
+    if np.linalg.norm(operator.matvec(start)) <= rounding * np.linalg.norm(start):
+        return 0.0
+    values = spla.eigsh(operator, k=1, which="LM", v0=start, tol=1e-9, return_eigenvectors=False)
+    return float(np.abs(values).max())
+
+
+def cubic_norm(product: Product, starts: Array) -> Array:
+    """‖D³‖ from below for u ↦ D³[u, u, ·]: the largest ‖D³[u, u, ·]‖ met, (N,).
+
+    Every start (K, N, S, A) climbs to a maximum of its own.
+    """
+    u, best = unit(starts), np.zeros(starts.shape[:2])
     for _ in range(STEPS):
         image = product(u)
         best = np.maximum(best, lengths(image))
         u = unit(image)
-    return best
+    return best.max(axis=0)
 
 
 def lengths(x: Array) -> Array:
-    """Frobenius norms of tables (N, S, A), (N,)."""
-    return np.linalg.norm(x.reshape(len(x), -1), axis=1)
+    """Frobenius norms of tables (..., S, A), (...)."""
+    return np.linalg.norm(x, axis=(-2, -1))
 
 
 def unit(x: Array) -> Array:
-    """x/‖x‖ for each table (N, S, A); zero stays zero."""
-    size = lengths(x)[:, None, None]
+    """x/‖x‖ for each table (..., S, A); zero stays zero."""
+    size = lengths(x)[..., None, None]
     return x / np.where(size > 0, size, 1.0)

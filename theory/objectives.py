@@ -16,6 +16,7 @@ from tabular.mdp import TabularMDP
 from tabular.problems import Lirpg, Maml, Problem
 from tabular.transitions import Array
 from theory.softmax import DerivativeBounds, derivative_bounds
+from theory.value_range import value_range
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +71,17 @@ class Objective:
         """Largest less smallest R(s, a) of acting states."""
         return float(np.ptp(self.mdp.R[self.acting]))
 
+    @cached_property
+    def value_range(self) -> tuple[float, float]:
+        """The least and the largest V^π of any policy, over an infinite horizon from here."""
+        return value_range(self.mdp, reachable(self.mdp)[0])
+
+    @property
+    def value_span(self) -> float:
+        """L, the length of that range."""
+        low, high = self.value_range
+        return high - low
+
     @property
     def terminal_span(self) -> float:
         """Largest less smallest V_b of visited states."""
@@ -88,6 +100,7 @@ class Objective:
             self.reward_span,
             horizon=self.horizon,
             terminal_span=self.terminal_span,
+            value_span=self.value_span,
         )
 
 
@@ -108,8 +121,8 @@ def checked_phi(problem: Problem, phi: object) -> Array:
     """Return φ, or raise unless it is one φ of a `Maml` or `Lirpg`."""
     if not isinstance(problem, Maml | Lirpg):
         raise TypeError(
-            f"constants are proved for Maml and Lirpg, received a {type(problem).__name__}; "
-            "of other problems measure them at the points that matter"
+            f"this is proved for Maml and Lirpg, received a {type(problem).__name__}; of other "
+            "problems measure it at the points that matter"
         )
     phi = problem.check(phi)
     if phi.ndim != 2:

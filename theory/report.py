@@ -7,13 +7,14 @@ error b² + v/N; a less biased estimator E has the smaller error from N = (v_E �
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from tabular.transitions import Array
 from theory.bounds import BoundCheck
+from theory.curves import Curves
 from theory.simulation import Simulation
 
 #: Squared biases this close are the same.
@@ -49,7 +50,8 @@ class Report:
     """Everything `gmrl verify` shows for one MDP.
 
     `horizon` is the T that was used, given in `settings` or chosen; `horizon_note` says which.
-    `bounds` are the theory's statements, and `bounds_note` says what they were checked with.
+    `bounds` are the theory's statements, `bounds_note` tells what they were checked with; `curves`
+    show bound against truth. `proofs` are the `theory.certified` checks, where they were asked for.
     """
 
     mdp: str
@@ -68,10 +70,17 @@ class Report:
     rows: tuple[Row, ...]
     bounds: tuple[BoundCheck, ...] = ()
     bounds_note: str = ""
+    curves: Curves | None = None
+    proofs: tuple[Any, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return asdict(self) | {"bounds": [check.as_dict() for check in self.bounds]}
+        rest = replace(self, bounds=(), curves=None, proofs=())
+        return asdict(rest) | {
+            "bounds": [check.as_dict() for check in self.bounds],
+            "curves": None if self.curves is None else _plain(asdict(self.curves)),
+            "proofs": [check.as_dict() for check in self.proofs],
+        }
 
     def digest(self) -> str:
         """Eight hexadecimal digits that differ when the MDP or a setting does."""
@@ -167,3 +176,12 @@ def unit(x: Array, rounding: float = 0.0) -> Array:
 def norm(x: Array) -> float:
     """‖x‖ over all entries."""
     return float(np.linalg.norm(x))
+
+
+def _plain(value: Any) -> Any:
+    """Lists for arrays and tuples."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value.tolist() if isinstance(value, np.ndarray) else value

@@ -6,7 +6,7 @@ paths of N trajectories a step,
 
     e_K = E‖θ̂^K − θ^K‖,    s_K² = E‖θ̂^K − θ^K‖²,
 
-the mean of the estimate from independent samples is that of F of `theory.compositional`, whose
+the mean of the estimate from separate samples is that of F of `theory.compositional`, whose
 control variate leaves little noise, and its variance, and both with shared samples, are those of M
 full estimates. For K = 1, s_K is exact: s_1² = α² tr Cov(ĝ)/N.
 """

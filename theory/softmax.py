@@ -1,7 +1,8 @@
 """Bounds of the derivatives of J(θ) for a softmax policy, uniformly in θ.
 
-J has discount γ, W = 1/(1 − γ), rewards R(s,a) in an interval of length Δ, and S *decision states*
-(reachable states at which some action changes (R, P)); nothing else enters. D^k J is a symmetric
+J has discount γ, W = 1/(1 − γ), rewards R(s,a) in an interval of length Δ, values in one of length
+L <= WΔ, and S *decision states* (reachable states at which some action changes (R, P)); nothing
+else enters. D^k J is a symmetric
 form, so that its norm is the largest k-th derivative along one direction u, ‖u‖ = 1. The bounds
 are joint cumulants of u and the values (`theory.softmax_state`); those of an infinite horizon are
 in `theory.softmax_infinite`, those of J_T = E[Σ_{t<T} γ^t r_t + γ^T V_b(s_T)] with a constant table
@@ -41,6 +42,7 @@ def derivative_bounds(
     *,
     horizon: int | None = None,
     terminal_span: float = 0.0,
+    value_span: float | None = None,
 ) -> DerivativeBounds:
     """Bound the derivatives of J, or of J_T, for every θ.
 
@@ -56,6 +58,9 @@ def derivative_bounds(
         T; infinite if None.
     terminal_span : float
         Largest less smallest V_b.
+    value_span : float, optional
+        L, largest less smallest value of any policy at any state over an infinite horizon
+        (`theory.value_range`); Δ/(1 − γ) if None, and never more.
 
     Returns
     -------
@@ -74,13 +79,15 @@ def derivative_bounds(
         raise ValueError(f"gamma must lie in [0, 1), received {gamma}")
     span = _length(reward_span, "reward_span")
     terminal = _length(terminal_span, "terminal_span")
+    most = span / (1 - gamma)
+    value = most if value_span is None else min(most, _length(value_span, "value_span"))
     if horizon is not None:
         horizon = _checks.positive_integer(horizon, "horizon")
-        found = softmax_horizon.bounds(S, gamma, span, horizon, terminal)
+        found = softmax_horizon.bounds(S, gamma, span, horizon, terminal, value)
     elif terminal:
         raise ValueError("terminal_span needs a horizon; the infinite horizon has no end")
     else:
-        found = softmax_infinite.bounds(S, gamma, span)
+        found = softmax_infinite.bounds(S, gamma, span, value)
     return DerivativeBounds(*(float(x) for x in found))
 
 

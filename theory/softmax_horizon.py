@@ -28,22 +28,24 @@ from theory import softmax_infinite
 from theory.softmax_state import HALF_RANGE, L1, products
 
 
-def bounds(S: int, gamma: float, span: float, horizon: int, terminal: float) -> Array:
+def bounds(
+    S: int, gamma: float, span: float, horizon: int, terminal: float, value_span: float
+) -> Array:
     """‖D^k J_T‖ for k = 1, ..., 4, and the part of D²J_T at two different times."""
     if not S:
         return np.zeros(5)
     powers = gamma ** np.arange(horizon + 1)
     lengths = np.concatenate([[0.0], np.cumsum(powers[:-1])])
     steps = products(horizon)
-    value = softmax_infinite.bounds(S, gamma, 1.0)
+    value = softmax_infinite.bounds(S, gamma, span, value_span)
     rewards = [
-        _recursion(gamma, lengths / 2),
-        powers[:-1] @ steps,
-        value + tail(gamma, horizon, 1 / (1 - gamma), value),
-        _excursion(S, lengths[-1]),
+        span * _recursion(gamma, lengths / 2),
+        span * powers[:-1] @ steps,
+        value + tail(gamma, horizon, value_span, value),
+        span * _excursion(S, lengths[-1]),
     ]
     end = [_recursion(gamma, powers / 2), powers[-1] * steps[-1]]
-    return span * np.min(rewards, axis=0) + terminal * np.min(end, axis=0)
+    return np.min(rewards, axis=0) + terminal * np.min(end, axis=0)
 
 
 def tail(gamma: float, horizon: int, value_span: float, value: Array) -> Array:

@@ -114,11 +114,10 @@ def _curvature(kind: Estimator, num_actions: int, local: float, cross: Array) ->
 def _largest_advantage(here: Objective, critic: Critic, kept: Array) -> Array:
     """The bound of |Â_t|, (T,)."""
     low, high = reward_range(here)
-    if critic.table is None:
-        tables = here.mdp.R[Objective(here.mdp).acting] / (1 - here.gamma)
-    else:
-        tables = critic.table[here.visited]
-    b_low, b_high = tables.min(), tables.max()
+    b_low, b_high = here.value_range
+    if critic.table is not None:
+        seen = critic.table[here.visited]
+        b_low, b_high = seen.min(), seen.max()
     end = 1 - (1 - here.gamma) * kept
     least = low * kept + b_low * end - b_high
     most = high * kept + b_high * end - b_low

@@ -27,13 +27,13 @@ import hashlib
 from collections.abc import Callable
 
 import numpy as np
-import scipy.sparse.linalg as spla
 
 from tabular import exact
 from tabular.mdp import TabularMDP
 from tabular.sampling import successor_rewards
 from theory.effort import choose_horizon
 from theory.laws import estimator_laws
+from theory.norms import spectral_norm
 from theory.point import Point
 from theory.report import Law, Report, make_row, norm
 from theory.settings import Settings
@@ -69,7 +69,7 @@ def verify(
         If α is so large that a variance does not fit a float.
     """
     check_mdp(mdp)
-    mdp = _lean(mdp)
+    mdp = lean(mdp)
     theta = np.zeros((mdp.num_states, mdp.num_actions))
     here = exact.evaluate(mdp, theta)
     # Rewards R(s,a,s') may cancel on average: their own size says what a rounding error is.
@@ -139,32 +139,12 @@ def check_mdp(mdp: TabularMDP) -> None:
             f"S*S*A = {S * S * A:.2g} numbers and stop at {MAX_TABLE:.2g}. tabular.exact and "
             "tabular.moments' means have no such limit"
         )
-    largest = float(np.abs(exact.action_value(_lean(mdp), np.zeros((S, A)))).max())
+    largest = float(np.abs(exact.action_value(lean(mdp), np.zeros((S, A)))).max())
     if largest and not 1 / EXTREME < largest < EXTREME:
         raise ValueError(
             f"{mdp.name} has values of size {largest:.2g}; their fourth powers leave the range of "
             f"floats. Scale the rewards so that they lie between {1 / EXTREME:g} and {EXTREME:g}"
         )
-
-
-def spectral_norm(evaluation: exact.Evaluation, rounding: float = 0.0) -> float:
-    """‖∇²J‖ from Hessian-vector products (Lanczos), or directly where S·A is small.
-
-    A norm of at most `rounding` is a zero: Lanczos would look for directions in noise.
-    """
-    shape = evaluation.gradient.shape
-    size = int(np.prod(shape))
-    if size <= 50:
-        largest = float(np.linalg.norm(evaluation.hessian.reshape(size, size), 2))
-        return largest if largest > rounding else 0.0
-    operator = spla.LinearOperator(
-        (size, size), matvec=lambda v: evaluation.hvp(v.reshape(shape)).ravel(), dtype=float
-    )
-    start = evaluation.gradient.ravel() + 1e-3 * np.cos(np.arange(size))
-    if norm(operator.matvec(start)) <= rounding * norm(start):
-        return 0.0
-    values = spla.eigsh(operator, k=1, which="LM", v0=start, tol=1e-9, return_eigenvectors=False)
-    return float(np.abs(values).max())
 
 
 def fingerprint(mdp: TabularMDP) -> str:
@@ -175,7 +155,7 @@ def fingerprint(mdp: TabularMDP) -> str:
     return hashlib.sha256(text).hexdigest()[:8]
 
 
-def _lean(mdp: TabularMDP) -> TabularMDP:
+def lean(mdp: TabularMDP) -> TabularMDP:
     """The sparse form of a large MDP with few successors."""
     rows = mdp.transitions.rows
     few = rows.nnz < 0.2 * rows.shape[0] * rows.shape[1]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tabular import TabularMDP
-from tabular.baselines import NoisyBaseline, exact_baseline, zero_baseline
+from tabular.baselines import FixedBaseline, NoisyBaseline, exact_baseline, zero_baseline
 from tests.tabular.reference import random_mdp
 from tests.tabular.tolerances import SAME, VALUE, assert_close
 from tests.tabular.unroll import assert_mean, state_value
@@ -98,3 +98,27 @@ def test_bad_logits(name):
     mdp, theta = make()
     with pytest.raises(ValueError, match=r"theta must have shape \(..., 4, 3\)"):
         BASELINES[name](mdp, theta.T, np.random.default_rng(5))
+
+
+def test_fixed_baseline_is_the_same_at_every_policy():
+    mdp, theta = make()
+    given = np.arange(4.0)
+    baseline = FixedBaseline(given)
+    given[:] = 9.0
+    for policy in (theta, -theta):
+        assert np.array_equal(baseline(mdp, policy, None), np.arange(4.0))
+
+
+@pytest.mark.parametrize(
+    ("table", "error", "message"),
+    [
+        ([0.0, np.nan, 0.0, 0.0], ValueError, "table must be finite"),
+        ("V", TypeError, "table must be an array"),
+        (np.zeros(3), ValueError, "must have shape"),
+        (1.0, ValueError, "must have shape"),
+    ],
+)
+def test_wrong_fixed_baselines(table, error, message):
+    mdp, theta = make()
+    with pytest.raises(error, match=message):
+        FixedBaseline(table)(mdp, theta, None)

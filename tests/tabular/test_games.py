@@ -1,5 +1,7 @@
 """Two-player games: values against autograd's and by hand, and what is refused."""
 
+import copy
+import pickle
 from typing import Any
 
 import numpy as np
@@ -84,9 +86,12 @@ def test_swapping_the_players():
 def test_it_is_immutable_and_says_what_it_is():
     game = random_game(np.random.default_rng(0), (3, 2, 4))
     assert repr(game) == "MarkovGame('game', num_states=3, num_actions=(2, 4), gamma=0.9)"
-    for table in (game.P, game.R1, game.R2, game.initial):
-        with pytest.raises(ValueError, match="read-only"):
-            table[0] = 0
+    for one in (game, copy.deepcopy(game), pickle.loads(pickle.dumps(game))):
+        assert_close(one.P, game.P, SAME)
+        assert one.name == game.name
+        for table in (one.P, one.R1, one.R2, one.initial):
+            with pytest.raises(ValueError, match="read-only"):
+                table[0] = 0
     with pytest.raises(AttributeError):
         game.gamma = 0.5
 

@@ -2,12 +2,14 @@
 
 from typing import Any
 
+import autograd.numpy as anp
 import numpy as np
 import pytest
 from autograd import grad
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tabular.estimators import Estimate
 from tabular.games import MarkovGame, iterated_prisoners_dilemma
 from tabular.lola import Lola, Shares
 from tabular.meta_moments import meta_moments
@@ -15,12 +17,17 @@ from tabular.metagradient import adapt, meta_gradient
 from tabular.sources import Exact, Mean, Sampled
 from tests.tabular.game_reference import games, lola_gradient, objective, random_game, unrolled
 from tests.tabular.problem_cases import tables
-from tests.tabular.tolerances import (
-    FINITE_DIFFERENCE,
-    SAME,
-    Tolerance,
-    assert_close,
+from tests.tabular.surrogates import (
+    ESTIMATORS,
+    Sample,
+    Setting,
+    advantages,
+    arbitrary_sample,
+    as_trajectories,
+    log_policy,
+    quietly,
 )
+from tests.tabular.tolerances import FINITE_DIFFERENCE, SAME, SECOND, Tolerance, assert_close
 from tests.tabular.unroll import META, assert_mean
 
 SIZES = [(1, 2, 2), (3, 2, 2), (4, 3, 2), (2, 1, 3)]
@@ -106,6 +113,7 @@ def test_batches_are_the_singles():
         for start in (theta, *thetas)
     ]
     assert_close(meta_gradient(Lola(game, theta), phis, **options), singles[0][1:], META)
+    assert {x.shape for x in adapt(Lola(game, theta), phis, **options)} == {(3, 4, 2)}
     for i, row in enumerate(meta_gradient(Lola(game, thetas), phi, **options)):
         assert_close(row, singles[1 + i][0], META)
     for i, row in enumerate(meta_gradient(Lola(game, thetas), phis, **options)):
@@ -167,6 +175,59 @@ def test_dice_is_unbiased(estimator, num_steps):
         Lola(game, theta), phi, path=source, curvature=source, outer=source, **options
     )
     assert_close(actual, lola_gradient(game, phi, theta, **options), TRUNCATED)
+
+
+def surrogate_of_players(
+    estimator: str, logits: Any, old: Any, sample: Sample, setting: Setting
+) -> Any:
+    """The mean surrogate as a function of (φ, θ), each player's policy for itself."""
+    setting, num_other = setting.used_by(estimator), old[1].shape[1]
+    own = sample._replace(actions=sample.actions // num_other)
+    other = sample._replace(actions=sample.actions % num_other)
+    logs, before = (
+        [a + b for a, b in zip(log_policy(x, own), log_policy(y, other), strict=True)]
+        for x, y in (logits, old)
+    )
+    total, product = 0.0, 1.0
+    for t, advantage in enumerate(advantages(sample, setting)):
+        ratio = anp.exp(logs[t] - before[t])
+        earlier, product = product, product * ratio
+        kinds = {"ad": logs[t], "lvc": ratio}
+        factor = kinds.get(estimator, product - earlier)
+        total = total + anp.mean(setting.gamma**t * advantage * factor)
+    return total
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_estimates_are_those_of_both_players_surrogates(estimator):
+    game, phi, theta = make((3, 2, 3))
+    rng = np.random.default_rng(5)
+    sample = arbitrary_sample(rng, (3, 6), 4, 5)
+    u, baseline = rng.normal(size=(3, 3)), rng.normal(size=3)
+    update = Lola(game, theta).inner(phi, theta)
+    joint = Estimate(
+        update.mdp,
+        update.theta,
+        as_trajectories([sample]),
+        estimator=estimator,
+        baseline=baseline,
+        gae_lambda=0.7,
+    )
+    setting = Setting(0.9, 0.7, baseline, np.zeros((3, 6)))
+
+    def value(x: Any, y: Any) -> Any:
+        return surrogate_of_players(estimator, (x, y), (phi, theta), sample, setting)
+
+    slope = grad(value, 1)
+    actual = update.seen(joint)
+    assert_close(actual.gradient, slope(phi, theta), SECOND)
+    assert_close(actual.direct, grad(value, 0)(phi, theta), SECOND)
+
+    def along(x: Any, y: Any) -> Any:
+        return anp.sum(slope(x, y) * u)
+
+    assert_close(actual.vjp(u), quietly(lambda y: grad(along, 1)(phi, y), theta), SECOND)
+    assert_close(actual.cross(u), quietly(lambda x: grad(along, 0)(x, theta), phi), SECOND)
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -204,6 +204,11 @@ def test_bad_phi(name, phi, error, message):
         (lambda mdp: Maml(mdp, horizon=0), "horizon must be at least 1"),
         (lambda mdp: Maml(mdp, terminal_value=np.zeros(3)), "terminal_value needs a horizon"),
         (lambda mdp: Maml(mdp, 3, np.zeros(2)), r"terminal_value must have shape \(..., 3\)"),
+        (lambda mdp: Lirpg(mdp, np.zeros(SIZE), horizon=0), "horizon must be at least 1"),
+        (
+            lambda mdp: Lirpg(mdp, np.zeros(SIZE), terminal_value=np.zeros(3)),
+            "terminal_value needs a horizon",
+        ),
     ],
 )
 def test_bad_parts(problem, message):

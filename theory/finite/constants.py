@@ -43,7 +43,7 @@ def realisable_constants(paths: Paths, *, sampled_outer: bool = True) -> tuple[L
     ValueError
         If E ĝ, E p̂ or E q̂ is not the exact one at a node (Assumption 4.2).
     """
-    problem, alongside = paths.problem, paths.problem.inner(paths.iterates[:-1])
+    alongside = paths.exact
     c1, c2, rho1, rho2 = [_norm(alongside.hessian)], [_norm(alongside.cross)], [0.0], [0.0]
     spreads = []
     for i, level in enumerate(paths.levels):
@@ -55,7 +55,7 @@ def realisable_constants(paths: Paths, *, sampled_outer: bool = True) -> tuple[L
         rho1.append(chord(level.theta - theta, nodes.hessian - H))
         rho2.append(chord(level.theta - theta, nodes.cross - G))
         spreads.append(_spread(level, paths.num_trajectories is not None))
-    end, ends = problem.outer(paths.iterates[-1:]), problem.outer(paths.ends)
+    end, ends = paths.exact_outer, paths.outer
     moved = paths.ends - paths.iterates[-1]
     lipschitz = Lipschitz(
         c1=max(c1),
@@ -65,12 +65,12 @@ def realisable_constants(paths: Paths, *, sampled_outer: bool = True) -> tuple[L
         m1=max(_length(end.gradient), _length(ends.gradient)),
         mu1=chord(moved, ends.gradient - end.gradient),
         mu2=chord(moved, ends.direct - end.direct),
-        zeta0=_norm(problem.start_jacobian),
+        zeta0=_norm(paths.problem.start_jacobian),
         scope="every realisable θ",
     )
     sigma_p = sigma_q = 0.0
     if sampled_outer:
-        probability, p, q = problem.outer_outcomes(paths.ends)
+        probability, p, q = paths.outer_outcomes
         sigma_p = _root_variance(probability, p, ends.gradient, "p̂")
         sigma_q = _root_variance(probability, q, ends.direct, "q̂")
     sigma_in, sigma_H, sigma_J, sigma_HF, sigma_JF, Delta_H, Delta_J = map(
@@ -109,8 +109,9 @@ def _matrix_spread(weight: Array, each: Array, exact: Array) -> tuple[float, flo
     """Weak and Frobenius standard deviation and bias of matrices (B, M, d, n)."""
     mean = np.einsum("bm,bmij->bij", weight, each)
     noise = each - mean[:, None]
-    right = np.einsum("bm,bmki,bmkj->bij", weight, noise, noise, optimize=True)
-    left = np.einsum("bm,bmik,bmjk->bij", weight, noise, noise, optimize=True)
+    weighted = weight[..., None, None] * noise
+    right = (weighted.swapaxes(-1, -2) @ noise).sum(axis=1)
+    left = (weighted @ noise.swapaxes(-1, -2)).sum(axis=1)
     weak = max(np.linalg.eigvalsh(right).max(), np.linalg.eigvalsh(left).max(), 0.0)
     full = np.trace(right, axis1=-2, axis2=-1).max()
     return float(np.sqrt(weak)), float(np.sqrt(full)), _norm(mean - exact)

@@ -7,10 +7,10 @@ With z_i = (λ_i, Φ_i), z_K = (p̂, q̂) and the meta-gradient Φ_0 + Z_0ᵀ λ
 Given a node θ̂^i of the tree of inner paths (`theory.finite.paths`), with E over its children,
 
     independent    E z_i    = E[L̂] E[E z_{i+1}],
-                   E z_i zᵢᵀ = L̄ S L̄ᵀ + (E[L̂ S L̂ᵀ] − L̄ S L̄ᵀ)/N,    S = E[E z_{i+1} z_{i+1}ᵀ]
-    shared         E z_i    = E[L̂ E z_{i+1}],    E z_i zᵢᵀ = E[L̂ (E z_{i+1} z_{i+1}ᵀ) L̂ᵀ],
+                   E z_i z_iᵀ = L̄ S L̄ᵀ + (E[L̂ S L̂ᵀ] − L̄ S L̄ᵀ)/N,    S = E[E z_{i+1} z_{i+1}ᵀ]
+    shared         E z_i    = E[L̂ E z_{i+1}],    E z_i z_iᵀ = E[L̂ (E z_{i+1} z_{i+1}ᵀ) L̂ᵀ],
 
-where a shared L̂ belongs to the child, and a independent one to N trajectories of its own at θ̂^i.
+where a shared L̂ belongs to the child, and an independent one to N trajectories of its own at θ̂^i.
 Both are the law of total expectation, level by level ([Liu2022], Proposition 3.1 for z).
 """
 
@@ -36,15 +36,6 @@ class MetaLaw(NamedTuple):
     def variance(self) -> float:
         """The trace of the covariance."""
         return float(np.trace(self.covariance))
-
-
-def exact_meta_gradient(problem: FiniteProblem, iterates: Array, step_size: float) -> Array:
-    """∇J^K (m,) by the reverse recursion along θ⁰, ..., θ^K (K + 1, d)."""
-    last = problem.outer(iterates[-1:])
-    z = np.concatenate([last.gradient[0], last.direct[0]])
-    for factor in _factors(problem.inner(iterates[:-1]), step_size)[::-1]:
-        z = factor @ z
-    return _ends(problem) @ z
 
 
 def meta_gradient_law(
@@ -77,11 +68,10 @@ def meta_gradient_law(
     z, second = _last(paths, outer_trajectories)
     for level in reversed(paths.levels):
         if shared:
-            factors = _factors(_shared(level), alpha)
-            z, second = _by_node(z, level), _by_node(second, level)
-            weight = _shared(level).probability
-            z = np.einsum("bc,bcij,bcj->bi", weight, factors, z, optimize=True)
-            second = _sandwich(factors, second, weight)
+            factors, weight = _factors(_shared(level), alpha), _shared(level).probability
+            moved = factors @ _by_node(z, level)[..., None]
+            z = np.einsum("bc,bci->bi", weight, moved[..., 0])
+            second = _sandwich(factors, _by_node(second, level), weight)
         else:
             z, second = _average(z, level), _average(second, level)
             z, second = _independent(level, z, second, alpha, curvature_trajectories)
@@ -108,12 +98,12 @@ def _independent(
 def _last(paths: Paths, count: int | None) -> tuple[Array, Array]:
     """E z_K (B, d + m) and E z_K z_Kᵀ at every θ̂^K."""
     if count is None:
-        z = np.concatenate(paths.problem.outer(paths.ends), axis=-1)
+        z = np.concatenate(paths.outer, axis=-1)
         return z, z[:, :, None] * z[:, None, :]
-    probability, gradient, direct = paths.problem.outer_outcomes(paths.ends)
+    probability, gradient, direct = paths.outer_outcomes
     each = np.concatenate([gradient, direct], axis=-1)
     z = np.einsum("bm,bmi->bi", probability, each)
-    one = np.einsum("bm,bmi,bmj->bij", probability, each, each, optimize=True)
+    one = (probability[..., None] * each).swapaxes(-1, -2) @ each
     of_mean = z[:, :, None] * z[:, None, :]
     return z, of_mean + (one - of_mean) / count
 

@@ -8,6 +8,8 @@ one batch. With the exact inner gradient the tree is the path θ⁰, ..., θ^K i
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations_with_replacement
 from math import comb
 from typing import NamedTuple
@@ -18,7 +20,7 @@ from scipy.special import gammaln
 from tabular._checks import positive_integer
 from tabular.metagradient import positive_number
 from tabular.transitions import Array
-from theory.finite.problem import FiniteProblem, Inner, InnerOutcomes
+from theory.finite.problem import FiniteProblem, Inner, InnerOutcomes, Outer, OuterOutcomes
 
 #: Most numbers in a table over a level's nodes and their children.
 MAX_NUMBERS = 30_000_000
@@ -46,7 +48,8 @@ class Level(NamedTuple):
     children: InnerOutcomes | None
 
 
-class Paths(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Paths:
     """Sampled inner paths.
 
     Attributes
@@ -61,6 +64,8 @@ class Paths(NamedTuple):
         The law of θ̂^K.
     iterates : ndarray (K + 1, d)
         The exact path θ⁰, ..., θ^K.
+    exact : Inner
+        The exact derivatives at θ⁰, ..., θ^{K−1}, (K, ...).
     """
 
     problem: FiniteProblem
@@ -70,6 +75,7 @@ class Paths(NamedTuple):
     ends: Array
     probability: Array
     iterates: Array
+    exact: Inner
 
     @property
     def num_steps(self) -> int:
@@ -80,6 +86,30 @@ class Paths(NamedTuple):
         """E‖θ̂^K − θ^K‖ for power one, its root mean square for power two."""
         distance = np.linalg.norm(self.ends - self.iterates[-1], axis=-1)
         return float((self.probability @ distance**power) ** (1 / power))
+
+    @cached_property
+    def outer(self) -> Outer:
+        """p and q at every θ̂^K, (B, ...)."""
+        return self.problem.outer(self.ends)
+
+    @cached_property
+    def outer_outcomes(self) -> OuterOutcomes:
+        """One trajectory's estimates of them, (B, M, ...)."""
+        return self.problem.outer_outcomes(self.ends)
+
+    @cached_property
+    def exact_outer(self) -> Outer:
+        """p and q at θ^K, (1, ...)."""
+        return self.problem.outer(self.iterates[-1:])
+
+    @cached_property
+    def truth(self) -> Array:
+        """∇J^K (m,), by the reverse recursion of [Liu2022], Proposition 3.1."""
+        adjoint, total = self.exact_outer.gradient[0], self.exact_outer.direct[0]
+        for i in reversed(range(self.num_steps)):
+            total = total + self.step_size * self.exact.cross[i].T @ adjoint
+            adjoint = adjoint + self.step_size * self.exact.hessian[i].T @ adjoint
+        return total + self.problem.start_jacobian.T @ adjoint
 
 
 def inner_paths(
@@ -100,16 +130,19 @@ def inner_paths(
     Raises
     ------
     ValueError, TypeError
-        If a number is not positive, or the tree is too large.
+        If a number is not positive, the tree is too large, or the steps leave the floating-point
+        range.
     """
     step_size = positive_number(step_size, "step_size")
     num_steps = positive_integer(num_steps, "num_steps")
     if num_trajectories is not None:
         positive_integer(num_trajectories, "num_trajectories")
     theta, probability = problem.start[None], np.ones(1)
-    iterates, levels = [problem.start], []
+    iterates, alongside, levels = [problem.start], [], []
     for i in range(num_steps):
-        exact, outcomes = problem.inner(theta), problem.inner_outcomes(theta)
+        both = problem.inner(np.concatenate([theta, iterates[-1][None]]))
+        exact, outcomes = Inner(*(x[:-1] for x in both)), problem.inner_outcomes(theta)
+        alongside.append(Inner(*(x[-1] for x in both)))
         if num_trajectories is None:
             children, moves = None, exact.gradient[:, None]
             probabilities = np.ones((len(theta), 1))
@@ -120,8 +153,12 @@ def inner_paths(
         levels.append(Level(theta, probability, exact, outcomes, children))
         theta = (theta[:, None] + step_size * moves).reshape(-1, theta.shape[-1])
         probability = (probability[:, None] * probabilities).ravel()
-        step = problem.inner(iterates[-1][None]).gradient[0]
-        iterates.append(iterates[-1] + step_size * step)
+        iterates.append(iterates[-1] + step_size * alongside[-1].gradient)
+    if not (np.isfinite(theta).all() and np.isfinite(iterates[-1]).all()):
+        raise ValueError(
+            f"theta must stay finite, received NaN or infinity within {num_steps} inner steps; "
+            "take a smaller step_size"
+        )
     return Paths(
         problem,
         step_size,
@@ -130,6 +167,7 @@ def inner_paths(
         theta,
         probability,
         np.array(iterates),
+        Inner(*map(np.array, zip(*alongside, strict=True))),
     )
 
 

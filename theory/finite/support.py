@@ -14,7 +14,6 @@ import numpy as np
 
 from tabular.enumeration import enumerate_trajectories
 from tabular.estimators import Estimate
-from tabular.mdp import TabularMDP
 from tabular.policy import softmax
 from tabular.registry import find_estimator
 from tabular.sampling import Trajectories
@@ -26,12 +25,15 @@ MAX_ESTIMATES = 4_000_000
 
 
 class Support:
-    """The trajectories that a sampled source draws from an MDP.
+    """The trajectories that a sampled source draws for an update.
 
-    Raises ValueError if they are too many (`tabular.enumeration`).
+    Raises ValueError if they are too many (`tabular.enumeration`), and TypeError if the update has
+    no estimator.
     """
 
-    def __init__(self, mdp: TabularMDP, source: Sampled) -> None:
+    def __init__(self, update: Update, source: Sampled) -> None:
+        update.require_estimator(source)
+        mdp = update.mdp
         self._source = source
         self._num_actions = mdp.num_actions
         uniform = np.zeros((mdp.num_states, mdp.num_actions))

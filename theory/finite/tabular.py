@@ -2,8 +2,9 @@
 
 θ and φ are flattened row by row. A Jacobian's rows are products with unit vectors: row k of H is
 Hᵀe_k and row k of G is Gᵀe_k. Unless E ĝ is the exact inner update at every θ, Assumption 4.2 of
-[Liu2022] fails: with a fixed table V_b and λ = 1 it holds for the problem's `horizon` T and
-`terminal_value` V_b; with V_b = V^π, which moves with θ, the truth is over the infinite horizon.
+[Liu2022] fails. With a fixed table V_b and λ = 1 it holds for a problem of the same `horizon` T
+and `terminal_value` V_b. With V_b = V^π, which moves with θ, it fails: the scores after step T are
+missing, a bias of order γ^T of the infinite-horizon gradient.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from tabular.metagradient import EXACT
 from tabular.sources import Sampled, Update
 from tabular.transitions import Array
 from theory.finite.problem import Inner, InnerOutcomes, Outer, OuterOutcomes
@@ -69,7 +71,7 @@ class TabularFinite:
 
     def inner(self, theta: Array) -> Inner:
         """g, H and G at θ (..., d)."""
-        differential = self._problem.inner(self._phi, self._tables(theta)).exact()
+        differential = EXACT(self._problem.inner(self._phi, self._tables(theta)), None)
         return Inner(*self._inner_parts(differential, theta.shape[:-1]))
 
     def inner_outcomes(self, theta: Array) -> InnerOutcomes:
@@ -81,7 +83,7 @@ class TabularFinite:
 
     def outer(self, theta: Array) -> Outer:
         """p and q at θ (..., d)."""
-        differential = self._problem.outer(self._phi, self._tables(theta)).exact()
+        differential = EXACT(self._problem.outer(self._phi, self._tables(theta)), None)
         return Outer(*self._outer_parts(differential, theta.shape[:-1]))
 
     def outer_outcomes(self, theta: Array) -> OuterOutcomes:
@@ -97,11 +99,11 @@ class TabularFinite:
 
     @cached_property
     def _inner_support(self) -> Support:
-        return Support(self._problem.inner(self._phi, self._table).mdp, self._inner_source)
+        return Support(self._problem.inner(self._phi, self._table), self._inner_source)
 
     @cached_property
     def _outer_support(self) -> Support:
-        return Support(self._problem.outer(self._phi, self._table).mdp, self._outer_source)
+        return Support(self._problem.outer(self._phi, self._table), self._outer_source)
 
     def _tables(self, theta: Array) -> Array:
         return theta.reshape(*theta.shape[:-1], *self._table.shape)

@@ -113,13 +113,14 @@ def hessian_norm(here: Evaluation) -> Array:
 
 
 def third_norm(here: Evaluation) -> Array:
-    """‖D³J‖ at each point, from below, (N,)."""
-
-    def product(u: Array) -> Array:
-        return here.third(u, u)
-
-    from_gradient = cubic_norm(product, here.gradient)
-    return np.maximum(from_gradient, cubic_norm(product, here.vjp(unit(here.gradient))))
+    """‖D³J‖ at each point, from below, (N,): from ∇J, ∇²J ∇J and, if small, every unit table."""
+    gradient = here.gradient
+    starts = np.stack([gradient, here.vjp(unit(gradient))])
+    size = gradient[0].size
+    if size <= DENSE:
+        units = np.eye(size).reshape(size, 1, *gradient.shape[1:])
+        starts = np.concatenate([starts, np.broadcast_to(units, (size, *gradient.shape))])
+    return cubic_norm(lambda u: here.third(u, u), starts)
 
 
 class RewardDerivatives:

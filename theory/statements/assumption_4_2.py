@@ -107,7 +107,6 @@ def bias_bound(objective: Objective, source: Sampled) -> dict[str, float]:
         )
     critic = critic_of(source, mdp.num_states)
     whole, discount = Objective(mdp), gamma**horizon
-    value = whole.reward_span / (1 - gamma)
     follows, infinite = critic.table is None, objective.horizon is None
     terms = {"truncation": discount * whole.bounds.first if infinite else 0.0}
 
@@ -115,7 +114,7 @@ def bias_bound(objective: Objective, source: Sampled) -> dict[str, float]:
     end = np.zeros(mdp.num_states)
     if objective.terminal_value is not None:
         end = objective.terminal_value
-    error = whole.span(end - table) + (0.0 if follows == infinite else value)
+    error = whole.span(end - table) + (0.0 if follows == infinite else whole.value_span)
     terms["bootstrap"] = discount * float(products(horizon)[-1, 0]) * error
 
     steps = np.arange(horizon)

@@ -26,7 +26,7 @@ from tabular.transitions import Array
 from theory.bounds import BoundCheck
 from theory.certified_noise import certified_noise
 from theory.constants import Noise
-from theory.norms import DENSE, operator_norm
+from theory.norms import DENSE, operator_norm, unit
 from theory.objectives import Objective, checked_phi, inner_objective, outer_objective
 from theory.statements.assumption_4_1 import ROUNDING, RewardDerivatives, evaluation, points
 
@@ -98,22 +98,22 @@ def noise_at(objective: Objective, theta: Array, source: Sampled) -> dict[str, f
     law, kind = _law(objective.mdp, theta, source)
     here = evaluation(objective, theta[None])
     mean = Mean(source)(Update(objective.mdp, theta), None)
-    found = {"sigma_in": np.sqrt(covariance.gradient_variance(law))}
+    found = {"sigma_in": _root(covariance.gradient_variance(law))}
     if law.size <= DENSE:
         square = sandwich(law, kind, np.eye(law.size).reshape(*law.shape, *law.shape))
         values = np.linalg.eigvalsh(square.reshape(law.size, law.size))
-        found |= {"sigma_H": np.sqrt(max(values[-1], 0.0)), "sigma_HF": np.sqrt(values.sum())}
+        found |= {"sigma_H": _root(values[-1]), "sigma_HF": _root(values.sum())}
     elif kind.cross:
-        direction = here.gradient[0] / max(np.linalg.norm(here.gradient), 1e-300)
-        found["sigma_H"] = np.sqrt(covariance.hvp_variance(law, kind, direction))
+        direction = unit(here.gradient)[0]
+        found["sigma_H"] = _root(covariance.hvp_variance(law, kind, direction))
     else:
-        found["sigma_HF"] = np.sqrt(covariance.hessian_variance(law, kind))
+        found["sigma_HF"] = _root(covariance.hessian_variance(law, kind))
 
     def difference(u: Array) -> Array:
         return mean.vjp(u) - here.vjp(u)
 
-    found["Delta_H"] = operator_norm(difference, difference, here.gradient)[0]
-    return {name: float(value) for name, value in found.items()}
+    found["Delta_H"] = float(operator_norm(difference, difference, here.gradient)[0])
+    return found
 
 
 def reward_noise_at(objective: Objective, theta: Array, source: Sampled) -> dict[str, float]:
@@ -150,15 +150,20 @@ def reward_noise_at(objective: Objective, theta: Array, source: Sampled) -> dict
         return mean.cross_reward(u) - here.cross_reward(u)
 
     return {
-        "sigma_J": float(np.sqrt(max(*by_theta, *by_reward))),
-        "sigma_JF": float(np.sqrt(max(sum(by_theta), sum(by_reward)))),
+        "sigma_J": _root(max(*by_theta, *by_reward)),
+        "sigma_JF": _root(max(sum(by_theta), sum(by_reward))),
         "Delta_J": float(operator_norm(transposed, exact.gradient, here.gradient)[0]),
     }
 
 
 def _gradient_noise(objective: Objective, theta: Array, source: Sampled) -> float:
     law, _ = _law(objective.mdp, theta, source)
-    return float(np.sqrt(covariance.gradient_variance(law)))
+    return _root(covariance.gradient_variance(law))
+
+
+def _root(variance: float) -> float:
+    """√, of a variance that rounding may have made negative."""
+    return float(np.sqrt(max(variance, 0.0)))
 
 
 def _law(mdp: TabularMDP, theta: Array, source: Sampled) -> tuple[TrajectoryLaw, Estimator]:

@@ -220,7 +220,7 @@ def _values(paths: Paths, f: str | Callable[[Array], Array]) -> tuple[str, Array
     if f == "identity":
         return "θ", ends, end
     if f == "outer gradient":
-        return "p", paths.problem.outer(ends).gradient, paths.problem.outer(end).gradient
+        return "p", paths.outer.gradient, paths.exact_outer.gradient
     if not callable(f):
         raise ValueError(f'f must be "identity", "outer gradient" or a function, received {f!r}')
     return "f", np.reshape(f(ends), (len(ends), -1)), np.reshape(f(end), (1, -1))

@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from tabular._checks import finite_array, positive_integer
+from tabular._checks import finite_array
 from tabular.metagradient import adapt, meta_gradient, positive_number
 from tabular.problems import Problem
 from tabular.transitions import Array
 from theory.bounds import BoundCheck
-from theory.finite.law import exact_meta_gradient
+from theory.finite.paths import Paths, inner_paths
 from theory.finite.problem import FiniteProblem
 
 #: Steps h, h/2, ..., h/2^5 of the central differences.
@@ -73,7 +73,7 @@ def check(
         u, length = np.ones(phi.shape), float(np.sqrt(phi.size))
     u = u / length
     largest = positive_number(difference, "difference")
-    steps: Array = largest / 2.0 ** np.arange(HALVINGS)
+    steps = np.asarray(largest / 2.0 ** np.arange(HALVINGS), dtype=np.float64)
     around = np.concatenate([steps, -steps]).reshape(-1, *(1,) * phi.ndim)
     values = _values(problem, phi + around * u, step_size, num_steps)
     slope, error = _extrapolate(values, steps)
@@ -92,37 +92,31 @@ def check_products(problem: FiniteProblem, *, step_size: float, num_steps: int) 
 
     Raises ValueError or TypeError if α or K is not positive.
     """
-    alpha = positive_number(step_size, "step_size")
-    iterates = [problem.start]
-    for _ in range(positive_integer(num_steps, "num_steps")):
-        step = problem.inner(iterates[-1][None]).gradient[0]
-        iterates.append(iterates[-1] + alpha * step)
-    recursion = exact_meta_gradient(problem, np.array(iterates), alpha)
-    products = product_formula(problem, np.array(iterates), alpha)
-    inner = problem.inner(np.array(iterates[:-1]))
-    growth = 1 + alpha * np.linalg.norm(inner.hessian, ord=2, axis=(-2, -1))
-    size = np.abs(problem.outer(iterates[-1][None]).gradient).max() * growth.prod()
+    paths = inner_paths(problem, step_size=step_size, num_steps=num_steps, num_trajectories=None)
+    products = product_formula(paths)
+    growth = 1 + paths.step_size * np.linalg.norm(paths.exact.hessian, ord=2, axis=(-2, -1))
+    size = np.abs(paths.exact_outer.gradient).max() * growth.prod()
     return BoundCheck(
         name="Proposition 3.1, products",
-        lhs=float(np.linalg.norm(recursion - products)),
+        lhs=float(np.linalg.norm(paths.truth - products)),
         rhs=0.0,
         obtained="exact",
-        rounding=ROUNDING * float(size + np.linalg.norm(recursion)),
+        rounding=ROUNDING * float(size + np.linalg.norm(products)),
         setting={"K": num_steps, "α": step_size},
     )
 
 
-def product_formula(problem: FiniteProblem, iterates: Array, step_size: float) -> Array:
-    """q + Z_Kᵀ p (m,) with the products written out, along θ⁰, ..., θ^K (K + 1, d)."""
-    inner, outer = problem.inner(iterates[:-1]), problem.outer(iterates[-1:])
-    identity = np.eye(iterates.shape[1])
-    factors = list(identity + step_size * inner.hessian)
-    total = outer.direct[0].copy()
-    for i, jacobian in enumerate((problem.start_jacobian, *(step_size * inner.cross))):
+def product_formula(paths: Paths) -> Array:
+    """q + Z_Kᵀ p (m,) along the exact path, with the products written out."""
+    alpha, exact = paths.step_size, paths.exact
+    identity = np.eye(paths.iterates.shape[1])
+    factors = identity + alpha * exact.hessian
+    total = paths.exact_outer.direct[0].copy()
+    for i, jacobian in enumerate((paths.problem.start_jacobian, *(alpha * exact.cross))):
         product = identity
         for factor in factors[i:]:
             product = factor @ product
-        total += (product @ jacobian).T @ outer.gradient[0]
+        total += (product @ jacobian).T @ paths.exact_outer.gradient[0]
     return total
 
 

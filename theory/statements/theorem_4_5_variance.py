@@ -6,7 +6,7 @@ V[X] <= E‖X − c‖² with c = ∇J^K. The decomposition of the bias (`theore
     independent    V <= (√w_0 + ζ_0 √v_0)² + [(μ₂ + μ₁ζ_K) s_K + m₁δ_K + m₁r_K]²
     shared         V <= (σ_q + (ζ̄_K + dF_K) σ_p)² + [(μ₂ + μ₁ζ_K) s_K + m₁δ_K + m₁r_K + m₁dF_K]²
 
-where, for independent samples, v_i and w_i bound the variances of the adjoints λ_i and Φ_i given
+where, for separate samples, v_i and w_i bound the variances of the adjoints λ_i and Φ_i given
 the path: v_K = σ_p², w_K = σ_q², and backwards with l_{i+1} = m₁B^{K−1−i} >= ‖E λ_{i+1}‖,
 
     v_i = (B² + α²σ_H²) v_{i+1} + α²σ_H² l²_{i+1}

@@ -1,0 +1,52 @@
+"""Results on standard output, and how far a command is on standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+#: Columns of a table that goes to a file or a pipe: enough to cut no number short.
+FILE_WIDTH = 136
+
+
+@contextmanager
+def progress(
+    total: int, *, quiet: bool
+) -> Iterator[tuple[Callable[[Any], None], Callable[[str, str], None]]]:
+    """Yield `say` (print a result) and `advance` (name the next step): a bar, or plain lines.
+
+    Results go to standard output, progress to standard error.
+    """
+    # Names and paths are the user's: brackets and colons in them are no markup.
+    plain: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False}
+    console = Console(soft_wrap=True, **plain)
+    errors = Console(stderr=True, soft_wrap=True, **plain)
+    if not console.is_terminal:
+        console.width = max(console.width, FILE_WIDTH)
+    say: Callable[[Any], None] = (lambda _: None) if quiet else console.print
+    if not errors.is_terminal:
+        steps = iter(range(1, total + 1))
+        yield (
+            say,
+            lambda *names: errors.print(f"[{next(steps)}/{total}] {': '.join(names)}"),
+        )
+        return
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    # Redirected results must reach their file, not the bar's terminal.
+    to_terminal = console.is_terminal
+    with Progress(*columns, console=errors, transient=True, redirect_stdout=to_terminal) as bar:
+        task = bar.add_task("", total=total)
+        done = iter(range(total))
+        yield (
+            say,
+            lambda *names: bar.update(task, description=": ".join(names), completed=next(done)),
+        )

@@ -1,0 +1,111 @@
+"""The largest values over every realisable θ, against loops over all nodes."""
+
+import numpy as np
+import pytest
+
+from tests.tabular.tolerances import Tolerance, assert_close
+from tests.theory.finite.toys import Polynomial, Scalar
+from theory.finite.constants import realisable_constants
+from theory.finite.paths import inner_paths
+
+#: Norms by the same library, in another order.
+LOOPS = Tolerance(rtol=1e-9, atol=1e-12)
+
+
+def sphere(n, count=400):
+    """Unit vectors in the plane."""
+    angle = np.linspace(0, np.pi, count)
+    return np.stack([np.cos(angle), np.sin(angle)], axis=-1) if n == 2 else np.ones((1, 1))
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_loops(count):
+    problem, norm = Polynomial(5), np.linalg.norm
+    paths = inner_paths(problem, step_size=0.3, num_steps=2, num_trajectories=count)
+    lipschitz, noise = realisable_constants(paths)
+    found = {
+        name: [0.0] for name in ["c1", "c2", "rho1", "rho2", "s_in", "s_HF", "s_JF", "D_H", "D_J"]
+    }
+    for i, level in enumerate(paths.levels):
+        theta = paths.iterates[i]
+        g, H, G = problem.inner(theta)
+        found["c1"].append(norm(H, 2))
+        found["c2"].append(norm(G, 2))
+        for node in level.theta:
+            there, outcomes = problem.inner(node), problem.inner_outcomes(node)
+            distance = norm(node - theta)
+            found["c1"].append(norm(there.hessian, 2))
+            found["c2"].append(norm(there.cross, 2))
+            if distance > 0:
+                found["c1"].append(norm(there.gradient - g) / distance)
+                found["rho1"].append(norm(there.hessian - H, 2) / distance)
+                found["rho2"].append(norm(there.cross - G, 2) / distance)
+            weight, variance, frobenius = outcomes.probability, 0.0, np.zeros(2)
+            means = [np.tensordot(weight, x, axes=1) for x in outcomes[1:]]
+            for m in range(len(weight)):
+                variance += weight[m] * norm(outcomes.gradient[m] - means[0]) ** 2
+                for k in (1, 2):
+                    frobenius[k - 1] += weight[m] * norm(outcomes[k + 1][m] - means[k]) ** 2
+            found["s_in"].append(np.sqrt(variance))
+            found["s_HF"].append(np.sqrt(frobenius[0]))
+            found["s_JF"].append(np.sqrt(frobenius[1]))
+            found["D_H"].append(norm(means[1] - there.hessian, 2))
+            found["D_J"].append(norm(means[2] - there.cross, 2))
+    ours = {
+        "c1": lipschitz.c1,
+        "c2": lipschitz.c2,
+        "rho1": lipschitz.rho1,
+        "rho2": lipschitz.rho2,
+        "s_in": noise.sigma_in,
+        "s_HF": noise.sigma_HF,
+        "s_JF": noise.sigma_JF,
+        "D_H": noise.Delta_H,
+        "D_J": noise.Delta_J,
+    }
+    for name, value in ours.items():
+        assert_close(value, max(found[name]), LOOPS, what=name)
+    end = problem.outer(paths.iterates[-1])
+    ends = [problem.outer(node) for node in paths.ends]
+    apart = [norm(node - paths.iterates[-1]) for node in paths.ends]
+    m1 = max([norm(end.gradient)] + [norm(x.gradient) for x in ends])
+    mu1, mu2 = (
+        max(norm(x[k] - end[k]) / a for x, a in zip(ends, apart, strict=True)) for k in (0, 1)
+    )
+    for value, expected in ((lipschitz.m1, m1), (lipschitz.mu1, mu1), (lipschitz.mu2, mu2)):
+        assert_close(value, expected, LOOPS)
+    assert_close(lipschitz.zeta0, norm(problem.Z0, 2), LOOPS)
+
+
+def test_weak_variances_are_suprema_over_directions():
+    problem = Polynomial(6)
+    paths = inner_paths(problem, step_size=0.3, num_steps=1, num_trajectories=1)
+    _, noise = realisable_constants(paths)
+    outcomes = problem.inner_outcomes(problem.start)
+    for sigma, full, each in (
+        (noise.sigma_H, noise.sigma_HF, outcomes.hessian),
+        (noise.sigma_J, noise.sigma_JF, outcomes.cross),
+    ):
+        apart = each - np.tensordot(outcomes.probability, each, axes=1)
+        both = [
+            np.tensordot(outcomes.probability, ((x @ sphere(2).T) ** 2).sum(axis=1), axes=1).max()
+            for x in (apart, apart.swapaxes(1, 2))
+        ]
+        # The grid misses the best direction by at most π/800.
+        assert np.sqrt(max(both)) <= sigma * (1 + 1e-12)
+        assert sigma <= np.sqrt(max(both)) * (1 + 1e-4)
+        assert sigma <= full
+
+
+def test_exact_sources_need_no_assumption():
+    """ĝ or p̂ may be biased where it is not used."""
+    biased = Scalar(g=lambda t: t, p=lambda t: t, noise=[(0.5, 0.0, 0.0, 0.5, 0.0)], theta0=1.0)
+    sampled = inner_paths(biased, step_size=0.3, num_steps=1, num_trajectories=1)
+    with pytest.raises(ValueError, match="unbiased ĝ at every realisable θ; its mean is off by"):
+        realisable_constants(sampled)
+    exact = inner_paths(biased, step_size=0.3, num_steps=1, num_trajectories=None)
+    with pytest.raises(ValueError, match="unbiased p̂"):
+        realisable_constants(exact)
+    lipschitz, noise = realisable_constants(exact, sampled_outer=False)
+    assert noise.sigma_in == noise.sigma_p == 0.0
+    assert lipschitz.mu1 == lipschitz.rho1 == 0.0
+    assert lipschitz.scope == noise.scope == "every realisable θ"
