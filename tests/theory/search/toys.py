@@ -80,9 +80,7 @@ class Toy:
         d = len(n["start"])
         weight = np.exp(n["logits"] - n["logits"].max())
         weight = weight / weight.sum()
-        centred = {
-            name: n[name] - np.tensordot(weight, n[name], 1) for name in n if name[:5] == "noise"
-        }
+        centred = {name: _centred(weight, n[name]) for name in n if name[:5] == "noise"}
         fields = {name: Polynomial(n[name], d) for name in FIELDS}
         object.__setattr__(self, "weight", weight)
         object.__setattr__(self, "noise", centred)
@@ -122,3 +120,9 @@ class Toy:
 
     def _weights(self, theta: Any) -> Any:
         return np.broadcast_to(self.weight, (*theta.shape[:-1], len(self.weight)))
+
+
+def _centred(weight: Any, noise: Any) -> Any:
+    """Noise less its mean; equal outcomes are none, not rounding."""
+    off = noise - np.tensordot(weight, noise, 1)
+    return np.where(np.ptp(noise, axis=0) > 0, off, 0.0)
