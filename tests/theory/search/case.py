@@ -14,7 +14,7 @@ from theory.bounds import BoundCheck
 from theory.certified_constants import certified_lipschitz
 from theory.certified_noise import certified_noise
 from theory.constants import Lipschitz, Noise
-from theory.finite.constants import realisable_constants
+from theory.finite.constants import SAME_POINT, realisable_constants
 from theory.finite.paths import Paths, inner_paths
 from theory.finite.problem import FiniteProblem
 from theory.finite.tabular import TabularFinite
@@ -32,6 +32,8 @@ MEAN = 1e-12
 #: By how much, relative to itself or to one, rounding may lift a constant of realisable θ.
 ABOVE = 1e-9
 
+#: Constants that are slopes of chords.
+CHORDS = ("c1", "rho1", "rho2", "mu1", "mu2")
 BIAS, VARIANCE = "Theorem 4.5, bias", "Theorem 4.5, variance"
 
 Constants = tuple[Lipschitz, Noise]
@@ -145,11 +147,20 @@ def pairs(case: Case) -> list[tuple[str, float, float]]:
 
 def uncovered(case: Case) -> list[str]:
     """The constants proved for every θ that are below those of realisable θ."""
+    chords = case.rounding / shortest_chord(case.paths)
     return [
         f"{name} = {value} realisable, {largest} certified"
         for name, value, largest in pairs(case)
-        if value > largest + ABOVE * max(1.0, largest)
+        if value > largest + ABOVE * max(1.0, largest) + chords * (name in CHORDS)
     ]
+
+
+def shortest_chord(paths: Paths) -> float:
+    """The shortest distance of a realisable θ̂^i from θ^i that a slope is taken over."""
+    points = [*(level.theta for level in paths.levels), paths.ends]
+    moved = [x - theta for x, theta in zip(points, paths.iterates, strict=True)]
+    lengths = np.linalg.norm(np.concatenate(moved), axis=-1)
+    return float(lengths[lengths > SAME_POINT].min(initial=np.inf))
 
 
 def tabular_case(
