@@ -11,8 +11,9 @@ mean of Ĥ with H, whose bound is D₂ and whose part at two different times is 
         lvc                X + γ^T L/2               ad  D₂, because its mean is zero
     anything else          D₂ + the bound of Ĥ
 
-(derived here). For reward parameters E Ĝ is the cross derivative over T steps: with λ = 1 its bias
-is D₁ of γ^T E V(s_T) for rewards of norm one, otherwise at most the sum of both bounds. Averages of
+(derived here). For reward parameters E Ĝ is the cross derivative over T steps if λ = 1, whatever
+V_b: its bias is zero for an objective J_T of the same T, and D₁ of γ^T E V(s_T) for rewards of norm
+one for J; otherwise it is at most the sum of both bounds. Averages of
 N trajectories divide variances by N. For large T all of these are loose.
 """
 
@@ -101,8 +102,11 @@ def hessian_bias(objective: Objective, source: Sampled) -> float:
 
 
 def reward_bias(objective: Objective, source: Sampled) -> float:
-    """Bound ‖E Ĝ − G‖ for every θ, φ being rewards over an infinite horizon."""
+    """Bound ‖E Ĝ − G‖ for every θ, φ being rewards."""
     gamma, bounds = objective.gamma, reward_bounds(objective)
-    if critic_of(source, objective.mdp.num_states).gae_lambda == 1:
+    plain = critic_of(source, objective.mdp.num_states).gae_lambda == 1
+    if plain and objective.horizon == source.horizon:
+        return 0.0
+    if plain and objective.horizon is None:
         return float(tail(gamma, source.horizon, sqrt(2) / (1 - gamma), np.array(bounds))[0])
     return bounds.first + trajectory_bounds(objective, source).cross

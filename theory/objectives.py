@@ -135,14 +135,12 @@ def checked_phi(problem: Problem, phi: object) -> Array:
 def inner_objective(problem: Problem, phi: Array) -> Objective:
     """J_in at φ, for a φ of `checked_phi`."""
     if isinstance(problem, Lirpg):
-        return Objective(problem.mdp.add_reward(phi))
+        return Objective(problem.mdp.add_reward(phi), problem.horizon, problem.terminal_value)
     return outer_objective(problem)
 
 
 def outer_objective(problem: Problem) -> Objective:
     """J_out, which depends on φ through θ alone."""
-    if isinstance(problem, Maml):
+    if isinstance(problem, Maml | Lirpg):
         return Objective(problem.mdp, problem.horizon, problem.terminal_value)
-    if isinstance(problem, Lirpg):
-        return Objective(problem.mdp)
     raise TypeError(f"problem must be a Maml or Lirpg, received a {type(problem).__name__}")

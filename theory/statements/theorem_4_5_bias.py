@@ -30,6 +30,7 @@ from theory.constants import Lipschitz, Noise
 from theory.finite.constants import realisable_constants
 from theory.finite.law import meta_gradient_law
 from theory.finite.paths import Paths
+from theory.finite.rounding import hidden_rounding
 from theory.recursions import averaged, recursions, weaker
 
 #: Rounding of a mean over the tree, relative to the vectors that are subtracted.
@@ -131,12 +132,22 @@ def check(
         outer_trajectories=outer_trajectories,
         shared=shared,
     )
+    averages = averaged(
+        noise,
+        num_trajectories=paths.num_trajectories,
+        curvature_trajectories=curvature_trajectories,
+        outer_trajectories=outer_trajectories,
+    )
+    at = recursions(lipschitz, averages, step_size=paths.step_size, num_steps=paths.num_steps)
+    size = float(np.linalg.norm(law.mean) + np.linalg.norm(paths.truth))
+    unbiased = outer_trajectories is not None
+    hidden = hidden_rounding(paths, at.zeta_bar[-1], ROUNDING, unbiased=unbiased)
     return BoundCheck(
         name="Theorem 4.5, bias",
         lhs=float(np.linalg.norm(law.mean - paths.truth)),
         rhs=sum(terms.values()),
         terms=terms,
         scope=weaker(lipschitz.scope, noise.scope),
-        rounding=ROUNDING * float(np.linalg.norm(law.mean) + np.linalg.norm(paths.truth)),
+        rounding=ROUNDING * size + hidden,
         setting={"K": paths.num_steps, "α": paths.step_size, **describe(*case, shared=shared)},
     )
