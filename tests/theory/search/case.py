@@ -130,6 +130,11 @@ class Case:
             extra = self.slip
         elif statement == VARIANCE:
             extra = self.slip**2 + 2 * self.slip * max(0.0, check.lhs) ** 0.5
+            # A difference of second moments, whose terms may cancel in the mean too.
+            lipschitz, s = self.realisable[0], self.setting
+            at = recursions(*self.realisable, step_size=s.step_size, num_steps=s.num_steps)
+            size = at.zeta_bar[-1] * lipschitz.m1
+            extra += theorem_4_5_variance.ROUNDING * size * size
         return check.allowance + extra
 
 
