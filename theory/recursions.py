@@ -24,7 +24,7 @@ zero. Derived here; [Liu2022], Lemma 4.4 and Theorem 4.5 state orders only.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import hypot, sqrt
+from math import hypot, inf, isnan, sqrt
 
 from tabular._checks import positive_integer
 from tabular.metagradient import positive_number
@@ -105,6 +105,11 @@ def averaged(
         Delta_H=noise.Delta_H * biased,
         Delta_J=noise.Delta_J * biased,
     )
+
+
+def or_infinite(terms: dict[str, float]) -> dict[str, float]:
+    """Terms that leave the range of floats are infinite, 0·∞ among them: they say nothing."""
+    return {name: inf if isnan(term) else term for name, term in terms.items()}
 
 
 #: From the strongest to the weakest.

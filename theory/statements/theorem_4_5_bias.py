@@ -31,7 +31,7 @@ from theory.finite.constants import realisable_constants
 from theory.finite.law import meta_gradient_law
 from theory.finite.paths import Paths
 from theory.finite.rounding import hidden_rounding
-from theory.recursions import averaged, recursions, weaker
+from theory.recursions import averaged, or_infinite, recursions, weaker
 
 #: Rounding of a mean over the tree, relative to the vectors that are subtracted.
 ROUNDING = 1e-12
@@ -84,7 +84,7 @@ def bound(
     }
     if shared:
         terms["coupling"] = lipschitz.mu1 * at.d[-1] * at.s[-1] + lipschitz.m1 * at.kappa[-1]
-    return terms
+    return or_infinite(terms)
 
 
 def check(

@@ -18,7 +18,7 @@ Source: [Liu2022], Theorem 4.5, of which the explicit constants are derived here
 
 from __future__ import annotations
 
-from math import sqrt
+from math import hypot
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from theory.constants import Lipschitz, Noise
 from theory.finite.constants import realisable_constants
 from theory.finite.law import meta_gradient_law
 from theory.finite.paths import Paths
-from theory.recursions import averaged, recursions, weaker
+from theory.recursions import averaged, or_infinite, recursions, weaker
 
 #: Rounding of a variance computed as a difference of second moments, relative to them.
 ROUNDING = 1e-13
@@ -64,21 +64,20 @@ def bound(
         shift += lipschitz.m1 * at.d_F[-1]
     else:
         spread = _independent_spread(lipschitz, noise, step_size, num_steps)
-    return {"estimators": spread**2, "path": shift**2}
+    return or_infinite({"estimators": spread * spread, "path": shift * shift})
 
 
 def _independent_spread(lipschitz: Lipschitz, noise: Noise, alpha: float, num_steps: int) -> float:
     """√w_0 + ζ_0 √v_0."""
     B = 1 + alpha * (lipschitz.c1 + noise.Delta_H)
     g = lipschitz.c2 + noise.Delta_J
-    fresh_H, fresh_J = (alpha * noise.sigma_H) ** 2, (alpha * noise.sigma_J) ** 2
-    v, w, mean = noise.sigma_p**2, noise.sigma_q**2, lipschitz.m1
+    v, w, mean = noise.sigma_p, noise.sigma_q, lipschitz.m1  # roots of v_i and w_i
     for _ in range(num_steps):
-        second = v + mean**2
-        w = (sqrt(w) + alpha * g * sqrt(v)) ** 2 + fresh_J * second
-        v = B**2 * v + fresh_H * second
+        second = hypot(v, mean)
+        w = hypot(w + alpha * g * v, alpha * noise.sigma_J * second)
+        v = hypot(B * v, alpha * noise.sigma_H * second)
         mean = B * mean
-    return sqrt(w) + lipschitz.zeta0 * sqrt(v)
+    return w + lipschitz.zeta0 * v
 
 
 def check(
