@@ -109,10 +109,15 @@ class Case:
         That of what is averaged, where the mean cancels; and that of p, which vanishes up to
         rounding of the values where all actions are as good or the policy is saturated.
         """
-        s, (lipschitz, noise) = self.setting, self.realisable
-        at = recursions(lipschitz, noise, step_size=s.step_size, num_steps=s.num_steps)
         spread = max(0.0, self.met[VARIANCE].lhs) ** 0.5
-        return MEAN * spread + self.rounding * at.zeta_bar[-1]
+        return MEAN * spread + self.rounding * self.growth
+
+    @cached_property
+    def growth(self) -> float:
+        """ζ̄_K, the largest of the constants' (those of a saturated policy are rounding too)."""
+        s = self.setting
+        steps = {"step_size": s.step_size, "num_steps": s.num_steps}
+        return max(recursions(*both, **steps).zeta_bar[-1] for both in self.constants.values())
 
     @property
     def rounding(self) -> float:
@@ -131,9 +136,7 @@ class Case:
         elif statement == VARIANCE:
             extra = self.slip**2 + 2 * self.slip * max(0.0, check.lhs) ** 0.5
             # A difference of second moments, whose terms may cancel in the mean too.
-            lipschitz, s = self.realisable[0], self.setting
-            at = recursions(*self.realisable, step_size=s.step_size, num_steps=s.num_steps)
-            size = at.zeta_bar[-1] * lipschitz.m1
+            size = self.growth * self.realisable[0].m1
             extra += theorem_4_5_variance.ROUNDING * size * size
         return check.allowance + extra
 
