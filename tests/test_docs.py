@@ -18,7 +18,7 @@ def test_python_blocks_run_in_order(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run_python(page)
     # A fence with another spelling would not run.
-    fences = re.findall(r"^\s*(?:```|~~~)\s*py\w*.*$", page.read_text("utf-8"), re.MULTILINE)
+    fences = re.findall(r"^[ \t]*(?:```|~~~)[ \t]*py.*$", page.read_text("utf-8"), re.MULTILINE)
     assert set(fences) == {"```python"}
 
 
