@@ -116,6 +116,29 @@ def test_local_paths_are_found():
     assert local_paths("src/workers frame/works network shared/ /home") == []
 
 
+KEY = r"[A-Z][A-Za-z]+\d{4}[a-z]?"
+
+
+def unknown_works(text: str, bibliography: str) -> set[str]:
+    """Keys that are cited, in brackets, and have no entry."""
+    return set(re.findall(rf"\[({KEY})\]", text)) - set(
+        re.findall(rf"^- \*\*\[({KEY})\]\*\*", bibliography, re.MULTILINE)
+    )
+
+
+def test_every_cited_work_has_an_entry():
+    bibliography = (ROOT / "docs/bibliography.md").read_text(encoding="utf-8")
+    cited = [path for path in FILES if path.suffix == ".md"] + OUTSIDE_TESTS
+    wrong = {name(p): unknown_works(p.read_text("utf-8"), bibliography) for p in cited}
+    assert {page: keys for page, keys in wrong.items() if keys} == {}
+
+
+def test_unknown_works_are_found():
+    bibliography = "- **[Known2000]** A. Known.\n- **[Known2001b]** The same. See [Other1999].\n"
+    text = "[Known2000], Lemma 1; [Known2001b]; [Known2001]; [Other1999]; V[X]; P[2024]"
+    assert unknown_works(text, bibliography) == {"Known2001", "Other1999"}
+
+
 def test_the_files_are_listed():
     names = set(map(name, FILES))
     assert {"gmrl.py", "tabular/mdp.py", "README.md", "tests/test_house.py"} <= names

@@ -10,16 +10,10 @@ from pathlib import Path
 import pytest
 
 from tabular import files
+from tests.pages import PAGES, ROOT, blocks, page_name, run_python
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
-
-
-def blocks(text: str, language: str) -> list[str]:
-    """The fenced blocks of a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
 def links(text: str) -> list[str]:
@@ -55,13 +49,10 @@ def broken_links(page: Path) -> list[str]:
 
 def test_python_blocks_run_in_order(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    code = blocks(README, "python")
-    assert len(code) == 3
-    namespace: dict[str, object] = {}
+    assert len(blocks(README, "python")) == 3
     printed = io.StringIO()
-    for block in code:
-        with contextlib.redirect_stdout(printed):
-            exec(compile(block, "README.md", "exec"), namespace)
+    with contextlib.redirect_stdout(printed):
+        namespace = run_python(ROOT / "README.md")
     # LVC's share of the Hessian that is wrong on FrozenLake; and three meta-gradients of θ's shape.
     assert 0.1 < float(printed.getvalue()) < 2
     assert files.load("mine.npz").num_states == 2
@@ -98,15 +89,13 @@ def test_the_named_python_is_the_required_one():
     assert PROJECT["project"]["requires-python"] == f">={named}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
 def test_relative_links_resolve(page):
     assert broken_links(page) == []
 
 
 def test_pages_are_found():
-    assert {"README.md", "CONTRIBUTING.md", "docs/notation.md"} <= {
-        str(page.relative_to(ROOT)) for page in PAGES
-    }
+    assert {"README.md", "CONTRIBUTING.md", "docs/notation.md"} <= set(map(page_name, PAGES))
     assert "docs/notation.md" in links(README)
 
 

@@ -7,7 +7,7 @@
 with the smallest index on the left of both products. On a finite problem the recursion is compared
 with the product formula; on a tabular one, of any size, its component along a direction u is
 compared with central differences of t ↦ J^K(φ + tu), extrapolated to zero steps with an estimate
-of their error. Source: [Liu2022], Proposition 3.1; Ridders (1982) for the differences.
+of their error. Source: [Liu2022], Proposition 3.1; [Ridders1982] for the differences.
 """
 
 from __future__ import annotations
