@@ -24,6 +24,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from tabular import _checks
+from tabular._frozen import frozen
 from tabular.compiled_evaluation import evaluation_of
 from tabular.gae import UpdateField
 from tabular.mdp import TabularMDP
@@ -129,7 +130,7 @@ class Lirpg:
     terminal_value: Any = None
 
     def __post_init__(self) -> None:
-        _logits(self.mdp, self.theta0)
+        object.__setattr__(self, "theta0", frozen(_logits(self.mdp, self.theta0)))
         object.__setattr__(self, "terminal_value", _end(self))
 
     def check(self, phi: Any) -> Array:
@@ -173,8 +174,9 @@ class Mgrl:
     horizon: int | None = None
 
     def __post_init__(self) -> None:
-        _logits(self.mdp, self.theta0)
-        _checks.table(self.critic, "critic", (self.mdp.num_states,))
+        object.__setattr__(self, "theta0", frozen(_logits(self.mdp, self.theta0)))
+        critic = _checks.table(self.critic, "critic", (self.mdp.num_states,))
+        object.__setattr__(self, "critic", frozen(critic))
         if self.horizon is not None:
             _checks.positive_integer(self.horizon, "horizon")
 

@@ -77,14 +77,14 @@ def enumerated_checks(
             certified_lipschitz(problem, start),
             certified_noise(problem, start, source, source),
         )
-        realisable = realisable_constants(paths)
         left = residue(
             mdp,
             baseline.table,
             step_size=step_size,
             num_steps=num_steps,
-            curvature=realisable[0].c1,
+            curvature=float(np.linalg.norm(paths.exact.hessian, 2, axis=(-2, -1)).max()),
         )
+        realisable = realisable_constants(paths, rounding=left)
         seen = kind.baseline in lemmas
         lemmas.add(kind.baseline)
         for constants in (proved, realisable):

@@ -44,6 +44,13 @@ class Objective:
         """γ."""
         return float(self.mdp.gamma)
 
+    @property
+    def weight(self) -> float:
+        """W = Σ_t γ^t over the objective's steps."""
+        if self.horizon is None:
+            return 1 / (1 - self.gamma)
+        return float((self.gamma ** np.arange(self.horizon)).sum())
+
     @cached_property
     def _reached(self) -> tuple[Array, Array]:
         return reachable(self.mdp, self.horizon)

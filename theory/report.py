@@ -19,6 +19,9 @@ from theory.simulation import Simulation
 
 #: Squared biases this close are the same.
 SAME_BIAS = 1e-9
+#: Standard deviations below this share of the mean are rounding: a variance is a difference of
+#: second moments, whose root keeps half of the digits.
+CONSTANT = 1e-7
 
 
 @dataclass(frozen=True)
@@ -120,16 +123,16 @@ def make_row(
 
     bias = size(law.mean - law.truth)
     compositional, compositional_se = law.compositional or (None, None)
-    sd = None
+    sd, spread_rounding = None, max(rounding, CONSTANT * norm(law.mean))
     if law.variance is not None:
         single = float(np.sqrt(max(law.variance, 0.0)))
-        sd = single / num_trajectories**0.5 if single > rounding else 0.0
+        sd = single / num_trajectories**0.5 if single > spread_rounding else 0.0
     beaten_by, beaten_from = crossover(name, laws, rounding)
     simulation = law.simulation
     z_mean = z_sd = None
     if simulation is not None:
         z_mean = simulation.z_mean(rounding) if size(law.truth) > 0 else None
-        z_sd = simulation.z_sd(rounding)
+        z_sd = simulation.z_sd(spread_rounding)
     return Row(
         quantity=quantity,
         estimator=name,

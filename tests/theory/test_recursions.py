@@ -62,3 +62,28 @@ def test_bad_input():
         recursions(lipschitz, noise, step_size=-1.0, num_steps=1)
     with pytest.raises(ValueError, match="num_steps must be"):
         recursions(lipschitz, noise, step_size=1.0, num_steps=0)
+
+
+def test_sums_over_past_steps():
+    """r_K and κ_K unrolled, and the same for δ_K, ζ_K and s_K: which factor carries which step."""
+    rng = np.random.default_rng(0)
+    c1, c2, rho1, rho2, m1, mu1, mu2, zeta0 = rng.uniform(0.1, 1, size=8)
+    lipschitz = Lipschitz(c1, c2, rho1, rho2, m1, mu1, mu2, zeta0, "every θ")
+    sigma = rng.uniform(0.1, 1, size=7)
+    Delta_H, Delta_J = rng.uniform(0.1, 1, size=2)
+    noise = Noise(*sigma, Delta_H, Delta_J, "every θ")
+    alpha, K = 0.7, 4
+    a, B = 1 + alpha * c1, 1 + alpha * (c1 + Delta_H)
+    at = recursions(lipschitz, noise, step_size=alpha, num_steps=K)
+    i = np.arange(K)
+    zeta, s, d = np.array(at.zeta)[:-1], np.array(at.s)[:-1], np.array(at.d)[:-1]
+    expected = {
+        "zeta": a**K * zeta0 + alpha * c2 * (a**i).sum(),
+        "s": alpha * noise.sigma_in * np.sqrt((a ** (2 * i)).sum()),
+        "e": alpha * noise.sigma_in * (a**i).sum(),
+        "delta": alpha * (B ** (K - 1 - i) @ (Delta_H * zeta + Delta_J)),
+        "r": alpha * (B ** (K - 1 - i) @ ((rho1 * zeta + rho2) * s)),
+        "kappa": alpha * (a ** (K - 1 - i) @ ((Delta_H + rho1 * s) * d)),
+    }
+    for name, value in expected.items():
+        np.testing.assert_allclose(getattr(at, name)[-1], value, rtol=1e-13, atol=0)

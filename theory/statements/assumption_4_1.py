@@ -28,7 +28,7 @@ from theory.constants import Lipschitz
 from theory.norms import DENSE, cubic_norm, lengths, operator_norm, unit
 from theory.objectives import Objective, checked_phi, inner_objective, outer_objective
 
-#: Rounding of a k-th derivative, in units of W^{k+1} max|R|.
+#: Rounding of a k-th derivative, in units of W^{k+1} max|R|, W = Σ_{t<T} γ^t.
 ROUNDING = 1e-14
 
 
@@ -72,8 +72,9 @@ def check(
             found |= {"c2": rewards.norm(), "rho2": rewards.lipschitz()}
         for name, values in found.items():
             met[name] = max(met[name], float(values.max()))
-    W = 1 / (1 - inner.gamma)
+    W = inner.weight
     size = max(float(np.abs(o.mdp.R).max()) for o in (inner, outer)) + inner.terminal_span
+    sizes = dict.fromkeys(("c2", "rho2"), 1.0)  # of rewards of norm one
     return tuple(
         BoundCheck(
             f"Assumption 4.1, {name}",
@@ -81,7 +82,7 @@ def check(
             getattr(constants, name),
             obtained="exact",
             scope=constants.scope,
-            rounding=ROUNDING * W ** (4 if name == "rho1" else 3) * max(size, 1.0),
+            rounding=ROUNDING * W ** (4 if name == "rho1" else 3) * sizes.get(name, size),
             setting={"problem": type(problem).__name__, "mdp": inner.mdp.name},
         )
         for name, lhs in met.items()

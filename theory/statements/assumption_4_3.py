@@ -77,8 +77,9 @@ def check(
             if isinstance(problem, Lirpg):
                 found |= reward_noise_at(objective, theta, source)
             met |= {name: max(value, met.get(name, 0.0)) for name, value in found.items()}
-    W = 1 / (1 - objective.gamma)
+    W = objective.weight
     size = float(np.abs(objective.mdp.R).max()) + objective.terminal_span
+    sizes = dict.fromkeys(("sigma_J", "sigma_JF", "Delta_J"), 1.0)  # of rewards of norm one
     return tuple(
         BoundCheck(
             f"Assumption 4.3, {name}",
@@ -86,7 +87,7 @@ def check(
             getattr(constants, name),
             obtained="exact moments",
             scope=constants.scope,
-            rounding=ROUNDING * W**3 * max(size, 1.0),
+            rounding=ROUNDING * W**3 * sizes.get(name, size),
             setting={"estimator": source.estimator, "horizon": source.horizon},
         )
         for name, lhs in met.items()
