@@ -110,7 +110,8 @@ def _side(check: BoundCheck | None) -> tuple[str, str]:
 
 
 def _sampled(check: BoundCheck) -> str:
-    return f"{_number(check.lhs)} ± {check.standard_error:.1g}"
+    error = check.standard_error or 0.0
+    return f"{_number(check.lhs)} ± {f'{error:.1g}' if error < 10 else f'{error:.0f}'}"
 
 
 def _number(value: float) -> str:

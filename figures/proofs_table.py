@@ -53,7 +53,8 @@ def _caption(report: Report) -> str:
     bits = max(check.bits for check in report.proofs)
     return (
         f"All paths of T = {told['T']}, K = {told['K']}, N = {told['N']}, α = {told['α']:.4g}, in "
-        f"python-flint balls of {bits} bits: every number lies within the radius of the one shown. "
+        f"python-flint balls of {bits} bits, whose radii are shown (the digits of lhs and rhs are "
+        "rounded). "
         "proved: the balls are apart; attained: they overlap, and lhs = rhs to within twice the "
         "radius. Constants: the largest over every θ that samples can lead to."
     )

@@ -26,6 +26,7 @@ from theory.finite.constants import realisable_constants
 from theory.finite.paths import inner_paths
 from theory.finite.tabular import TabularFinite
 from theory.flat import allowance, residue
+from theory.lemma_checks import lemma_checks
 from theory.settings import BASELINES, Settings
 from theory.statements import lemma_4_4, theorem_4_5_bias, theorem_4_5_variance
 
@@ -48,7 +49,9 @@ def listed_steps(mdp: TabularMDP, settings: Settings) -> int:
 def enumerated_checks(
     mdp: TabularMDP, settings: Settings, step_size: float
 ) -> Iterator[BoundCheck]:
-    """Yield Lemma 4.4 and Theorem 4.5 of each estimator; nothing where the paths are too many.
+    """Yield Lemma 4.4 and Theorem 4.5 of each estimator, and Lemmas H.2 to H.8 once.
+
+    Nothing where the paths are too many.
 
     Parameters
     ----------
@@ -85,6 +88,9 @@ def enumerated_checks(
             curvature=float(np.linalg.norm(paths.exact.hessian, 2, axis=(-2, -1)).max()),
         )
         realisable = realisable_constants(paths, rounding=left)
+        told = {"of": name, "K": num_steps, "N": 1, "T": STEPS}
+        if not lemmas:
+            yield from (replace(check, setting=told) for check in lemma_checks(paths))
         seen = kind.baseline in lemmas
         lemmas.add(kind.baseline)
         for constants in (proved, realisable):
@@ -98,7 +104,6 @@ def enumerated_checks(
                     check = statement.check(paths, **counts, shared=shared, constants=constants)
                     samples = "shared" if shared else "separate"
                     found.append(replace(check, name=f"{check.name}, {samples}"))
-            told = {"of": name, "K": num_steps, "N": 1, "T": STEPS}
             for check in found:
                 rounding = check.rounding + allowance(check, left, step_size)
                 yield replace(check, setting=told, rounding=rounding)

@@ -88,7 +88,7 @@ def test_mgrl_discounts_with_phi_inside_and_with_the_mdp_outside():
     inner, outer = problem.inner(phi, theta), problem.outer(phi, theta)
     assert inner.mdp.gamma == 0.6
     assert inner.gae_lambda == 0.3
-    assert inner.critic is critic
+    np.testing.assert_array_equal(inner.critic, critic)
     assert outer.mdp is mdp
     assert outer.critic is None
     assert_close(outer.exact().gradient, Reference(mdp, theta).gradient, SECOND)
