@@ -12,12 +12,11 @@ from tabular.mdp import TabularMDP
 from tabular.registry import find_estimator
 from tabular.sources import Sampled, Update
 from theory.certified.statements import certify
+from theory.enumerated_checks import MOST_STEPS, STEPS
 from theory.finite.support import Support
 from theory.report import Report
 from theory.settings import BASELINES, Settings
 
-#: The longest T and the largest K that are proved.
-STEPS, MOST_STEPS = 2, 2
 #: Most outcomes times paths times (S·A)²: about ten seconds for an estimator.
 WORK = 20_000_000
 
@@ -58,7 +57,7 @@ def add_proofs(
     report : Report
         Gives α.
     mdp, settings : TabularMDP, Settings
-        Those of the report; K is at most `MOST_STEPS`.
+        Those of the report; T and the most K are those of `theory.enumerated_checks`.
     progress : callable
         Called with "proofs" as they begin.
     """

@@ -25,13 +25,12 @@ from __future__ import annotations
 import numpy as np
 
 from theory.bounds import BoundCheck
-from theory.cases import describe, require_case
+from theory.cases import require_case
 from theory.constants import Lipschitz, Noise
-from theory.finite.constants import realisable_constants
-from theory.finite.law import meta_gradient_law
+from theory.finite.estimate import estimated
 from theory.finite.paths import Paths
 from theory.finite.rounding import hidden_rounding
-from theory.recursions import averaged, or_infinite, recursions, weaker
+from theory.recursions import averaged, or_infinite, recursions
 
 #: Rounding of a mean over the tree, relative to the vectors that are subtracted.
 ROUNDING = 1e-12
@@ -111,29 +110,17 @@ def check(
     ValueError, TypeError
         As `bound`, and if Assumption 4.2 fails at a realisable θ.
     """
-    case = (paths.num_trajectories, curvature_trajectories, outer_trajectories)
-    require_case(*case, shared=shared)
-    lipschitz, noise = constants or realisable_constants(
-        paths, sampled_outer=outer_trajectories is not None
-    )
-    terms = bound(
-        lipschitz,
-        noise,
-        step_size=paths.step_size,
-        num_steps=paths.num_steps,
-        num_trajectories=paths.num_trajectories,
-        curvature_trajectories=curvature_trajectories,
-        outer_trajectories=outer_trajectories,
-        shared=shared,
-    )
-    law = meta_gradient_law(
+    found = estimated(
         paths,
+        bound,
         curvature_trajectories=curvature_trajectories,
         outer_trajectories=outer_trajectories,
         shared=shared,
+        constants=constants,
     )
+    law, lipschitz = found.law, found.lipschitz
     averages = averaged(
-        noise,
+        found.noise,
         num_trajectories=paths.num_trajectories,
         curvature_trajectories=curvature_trajectories,
         outer_trajectories=outer_trajectories,
@@ -145,9 +132,9 @@ def check(
     return BoundCheck(
         name="Theorem 4.5, bias",
         lhs=float(np.linalg.norm(law.mean - paths.truth)),
-        rhs=sum(terms.values()),
-        terms=terms,
-        scope=weaker(lipschitz.scope, noise.scope),
+        rhs=sum(found.terms.values()),
+        terms=found.terms,
+        scope=found.scope,
         rounding=ROUNDING * size + hidden,
-        setting={"K": paths.num_steps, "α": paths.step_size, **describe(*case, shared=shared)},
+        setting=found.setting,
     )

@@ -23,12 +23,11 @@ from math import hypot
 import numpy as np
 
 from theory.bounds import BoundCheck
-from theory.cases import describe, require_case
+from theory.cases import require_case
 from theory.constants import Lipschitz, Noise
-from theory.finite.constants import realisable_constants
-from theory.finite.law import meta_gradient_law
+from theory.finite.estimate import estimated
 from theory.finite.paths import Paths
-from theory.recursions import averaged, or_infinite, recursions, weaker
+from theory.recursions import averaged, or_infinite, recursions
 
 #: Rounding of a variance computed as a difference of second moments, relative to them.
 ROUNDING = 1e-13
@@ -89,33 +88,21 @@ def check(
     constants: tuple[Lipschitz, Noise] | None = None,
 ) -> BoundCheck:
     """Check the bound against the exact variance; arguments as `theorem_4_5_bias.check`."""
-    case = (paths.num_trajectories, curvature_trajectories, outer_trajectories)
-    require_case(*case, shared=shared)
-    lipschitz, noise = constants or realisable_constants(
-        paths, sampled_outer=outer_trajectories is not None
-    )
-    terms = bound(
-        lipschitz,
-        noise,
-        step_size=paths.step_size,
-        num_steps=paths.num_steps,
-        num_trajectories=paths.num_trajectories,
-        curvature_trajectories=curvature_trajectories,
-        outer_trajectories=outer_trajectories,
-        shared=shared,
-    )
-    law = meta_gradient_law(
+    found = estimated(
         paths,
+        bound,
         curvature_trajectories=curvature_trajectories,
         outer_trajectories=outer_trajectories,
         shared=shared,
+        constants=constants,
     )
+    law = found.law
     return BoundCheck(
         name="Theorem 4.5, variance",
         lhs=law.variance,
-        rhs=sum(terms.values()),
-        terms=terms,
-        scope=weaker(lipschitz.scope, noise.scope),
+        rhs=sum(found.terms.values()),
+        terms=found.terms,
+        scope=found.scope,
         rounding=ROUNDING * float(law.variance + np.sum(law.mean**2)),
-        setting={"K": paths.num_steps, "α": paths.step_size, **describe(*case, shared=shared)},
+        setting=found.setting,
     )
