@@ -11,6 +11,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from figures.terms_table import terms_table
 from theory.bounds import STANDARD_ERRORS, BoundCheck
 from theory.report import Report
 
@@ -22,6 +23,9 @@ SHORT = {
     "exact moments": "moments",
     "exact": "exact",
     "sampling": "sampled",
+    "leading order": "1/N",
+    "drawn law": "drawn",
+    "not measured": "–",
 }
 
 
@@ -42,6 +46,10 @@ class BoundsTable:
         else:
             yield _narrow(groups)
             width = options.max_width
+        terms = terms_table(self.report.bounds, SHORT)
+        if terms is not None:
+            yield Text("Theorem 4.5: what rhs, met is made of", style="bold", overflow="fold")
+            yield terms
         yield from Text(_caption(self.report), style="dim", overflow="fold").wrap(console, width)
 
 
@@ -74,7 +82,7 @@ def _cells(checks: list[BoundCheck]) -> list[str]:
     return [
         one.name,
         str(one.setting.get("of", "")),
-        _number(one.lhs) if one.standard_error is None else _sampled(one),
+        _lhs(one),
         SHORT[one.obtained],
         *_side(proved),
         *_side(met),
@@ -97,6 +105,8 @@ def _narrow(groups: list[list[BoundCheck]]) -> Table:
 
 def verdict(checks: list[BoundCheck]) -> str:
     """FAILS where a proved bound does; empirical constants that are too small refute nothing."""
+    if not checks[0].measured:
+        return "not measured"
     if not all(check.holds for check in checks if check.certified):
         return "FAILS"
     return "holds" if all(check.holds for check in checks) else "holds, met too small"
@@ -105,11 +115,15 @@ def verdict(checks: list[BoundCheck]) -> str:
 def _side(check: BoundCheck | None) -> tuple[str, str]:
     if check is None:
         return "", ""
-    ratio = check.ratio
-    return _number(check.rhs), f"{ratio:.2g}" if check.rhs > 0 else "–"
+    told = check.measured and check.rhs > 0
+    return _number(check.rhs), f"{check.ratio:.2g}" if told else "–"
 
 
-def _sampled(check: BoundCheck) -> str:
+def _lhs(check: BoundCheck) -> str:
+    if not check.measured:
+        return "–"
+    if check.standard_error is None:
+        return _number(check.lhs)
     error = check.standard_error or 0.0
     return f"{_number(check.lhs)} ± {f'{error:.1g}' if error < 10 else f'{error:.0f}'}"
 
@@ -124,6 +138,7 @@ def _caption(report: Report) -> str:
         "rhs, met: with the largest values along the exact path, which prove nothing, or, over all "
         "paths, at every θ that samples can lead to, with which the proofs go through. "
         f"{report.bounds_note} ± is one standard error; a sampled lhs may exceed its bound by "
-        f"{STANDARD_ERRORS:g} of them; none is shown "
-        "where samples seldom meet the rewards. An equality has rhs = 0 and holds up to rounding."
+        f"{STANDARD_ERRORS:g} of them, and is not measured "
+        "where samples seldom meet the rewards. An equality has rhs = 0 and holds up to rounding. "
+        "(i) outer compositional, (ii) estimation bias, (iii) inner compositional, (iv) coupling."
     )

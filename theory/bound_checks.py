@@ -7,18 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from tabular.baselines import FixedBaseline
 from tabular.mdp import TabularMDP
-from tabular.problems import Maml
 from tabular.registry import ESTIMATORS
-from tabular.sources import Sampled
-from theory.certified_constants import certified_lipschitz
-from theory.certified_noise import certified_noise
 from theory.curves import Curves, make_curves
 from theory.enumerated_checks import STEPS, enumerated_checks, listed_steps
+from theory.lemma_checks import DRAWN
 from theory.report import Report
 from theory.sampled_checks import LONGEST, sampled_checks
-from theory.settings import BASELINES, Settings
+from theory.settings import Settings
+from theory.shared_objective import shared_objectives
 from theory.statements.compositional_bias import Loop
 from theory.verification import lean
 
@@ -60,17 +57,15 @@ def bound_curves(mdp: TabularMDP, settings: Settings, horizon: int, step_size: f
 
     K is at least two where it does not vary: after one step the bound is the truth.
     """
-    start, horizon = np.zeros(mdp.R.shape), min(horizon, LONGEST)
-    baseline = FixedBaseline(BASELINES[settings.baseline](mdp, start, None))
-    problem = Maml(mdp, horizon, baseline.table)
-    source = Sampled("ad", settings.num_trajectories, horizon, baseline)
+    loop = Loop(step_size, settings.num_steps, settings.num_trajectories)
+    objective, _ = shared_objectives(mdp, settings, min(horizon, LONGEST), loop)
     return make_curves(
         mdp,
-        start,
-        Loop(step_size, max(2, settings.num_steps), settings.num_trajectories),
-        horizon=horizon,
-        baseline=baseline.table,
-        certified=(certified_lipschitz(problem, start), certified_noise(problem, start, source)),
+        objective.start,
+        loop._replace(num_steps=max(2, loop.num_steps)),
+        horizon=objective.horizon,
+        baseline=objective.baseline.table,
+        certified=(objective.proved, objective.proved_noise("ad")),
     )
 
 
@@ -78,7 +73,8 @@ def bounds_note(mdp: TabularMDP, settings: Settings, horizon: int) -> str:
     """What the checks were made with, in one or two sentences."""
     note = (
         f"Objective J_T with T = {min(horizon, LONGEST)} and the fixed V_b as terminal table, "
-        f"K = {settings.num_steps}, N = {settings.num_trajectories}."
+        f"K = {settings.num_steps}, N = {settings.num_trajectories}. "
+        f'"1/N": leading order. "drawn": over the law of {DRAWN} drawn trajectories.'
     )
     listed = listed_steps(mdp, settings)
     if listed:

@@ -13,8 +13,17 @@ from typing import Any, Literal
 
 from theory.constants import Scope
 
-#: How a left-hand side was obtained.
-Obtained = Literal["enumeration", "exact moments", "exact", "sampling"]
+#: How a left-hand side was obtained: a sum over all paths or outcomes, closed forms, an average of
+#: samples, the limit for N → ∞ over 1/N; sums over the law of a few drawn trajectories; or not.
+Obtained = Literal[
+    "enumeration",
+    "exact moments",
+    "exact",
+    "sampling",
+    "leading order",
+    "drawn law",
+    "not measured",
+]
 #: Standard errors by which a sampled left-hand side may exceed its bound.
 STANDARD_ERRORS = 5.0
 
@@ -28,7 +37,7 @@ class BoundCheck:
     name : str
         The statement, such as "Lemma 4.4".
     lhs, rhs : float
-        Its two sides.
+        Its two sides; lhs is NaN where it is not measured.
     terms : dict of str to float
         What rhs is the sum of, by name; for the variance, of what it is made.
     obtained : str
@@ -59,6 +68,11 @@ class BoundCheck:
         return self.scope != "sampled θ"
 
     @property
+    def measured(self) -> bool:
+        """Whether lhs is known; if not, nothing is said."""
+        return self.obtained != "not measured"
+
+    @property
     def slack(self) -> float:
         """rhs − lhs."""
         return self.rhs - self.lhs
@@ -81,8 +95,9 @@ class BoundCheck:
         return self.lhs <= self.rhs + self.allowance
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON, with slack, ratio and verdict; None for what is infinite."""
-        more = {"slack": self.slack, "ratio": self.ratio, "holds": self.holds}
+        """Plain values for JSON, with slack, ratio and verdict; None for what is not finite."""
+        holds = self.holds if self.measured else None
+        more = {"slack": self.slack, "ratio": self.ratio, "holds": holds}
         told = asdict(self) | more | {"certified": self.certified}
         told["terms"] = {name: _finite(term) for name, term in self.terms.items()}
         return {name: _finite(value) for name, value in told.items()}

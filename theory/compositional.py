@@ -35,9 +35,11 @@ TOGETHER = 2_000_000
 
 
 class Paths(NamedTuple):
-    """θ^K, and F and C before their common last factor L_0, of paths; each (paths, S, A)."""
+    """θ̂^K, ∇J(θ̂^K) and H_K Δ_K, and F and C before their factor L_0; each (paths, S, A)."""
 
     ends: Array
+    gradients: Array
+    gradient_control: Array
     draws: Array
     control: Array
 
@@ -86,15 +88,16 @@ def _sampled_together(
         moved.append(moved[i] + alpha * (drift + step - mean.gradient))
         curvatures.append(mean)
         theta = theta + alpha * step
-    draws = adjoints(path.evaluate(theta).gradient, curvatures[1:], alpha)[0]
+    gradient = path.evaluate(theta).gradient
+    draws = adjoints(gradient, curvatures[1:], alpha)[0]
 
-    control = path.evaluations[-1].hvp(moved[-1])
+    control = gradient_control = path.evaluations[-1].hvp(moved[-1])
     along = path.adjoints(means) if len(means) > 1 else []
     for i in reversed(range(1, len(means))):
         control = control + alpha * means[i].vjp(control)
         if find_estimator(source.estimator).cross:
             control = control + alpha * path.evaluations[i].third(moved[i], along[i + 1])
-    return Paths(theta, draws, control)
+    return Paths(theta, gradient, gradient_control, draws, control)
 
 
 def last_factor(path: InnerPath, mean: Expectation, x: Array) -> Array:

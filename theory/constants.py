@@ -73,3 +73,7 @@ class Noise:
     Delta_H: float
     Delta_J: float
     scope: Scope
+
+
+#: Assumptions 4.1 and 4.3.
+Constants = tuple[Lipschitz, Noise]

@@ -13,22 +13,20 @@ from typing import Any
 
 import numpy as np
 
-from tabular.baselines import FixedBaseline
 from tabular.enumeration import count_trajectories
 from tabular.mdp import TabularMDP
-from tabular.problems import Maml
 from tabular.registry import find_estimator
-from tabular.sources import Sampled
 from theory.bounds import BoundCheck
-from theory.certified_constants import certified_lipschitz
-from theory.certified_noise import certified_noise
+from theory.compositional_checks import outer_gradient_bias, theorem_5_3
+from theory.constants import Constants
 from theory.finite.constants import realisable_constants
-from theory.finite.paths import inner_paths
+from theory.finite.paths import Paths, inner_paths
 from theory.finite.tabular import TabularFinite
 from theory.flat import allowance, residue
-from theory.lemma_checks import lemma_checks
-from theory.settings import BASELINES, Settings
+from theory.settings import Settings
+from theory.shared_objective import SharedObjective, shared_objectives
 from theory.statements import lemma_4_4, theorem_4_5_bias, theorem_4_5_variance
+from theory.statements.compositional_bias import Loop
 
 #: T, and the most inner steps.
 STEPS, MOST_STEPS = 2, 2
@@ -49,7 +47,7 @@ def listed_steps(mdp: TabularMDP, settings: Settings) -> int:
 def enumerated_checks(
     mdp: TabularMDP, settings: Settings, step_size: float
 ) -> Iterator[BoundCheck]:
-    """Yield Lemma 4.4 and Theorem 4.5 of each estimator, and Lemmas H.2 to H.8 once.
+    """Yield Lemma 4.4, Theorem 4.5 and the sharper bounds of each estimator.
 
     Nothing where the paths are too many.
 
@@ -62,48 +60,63 @@ def enumerated_checks(
         α.
     """
     num_steps = listed_steps(mdp, settings)
-    start = np.zeros(mdp.R.shape)
-    lemmas: set[bool] = set()
-    for name in settings.estimators if num_steps else ():
-        kind = find_estimator(name)
-        table = BASELINES[settings.baseline](mdp, start, None)
-        baseline = FixedBaseline(table if kind.baseline else np.zeros(mdp.num_states))
-        problem = Maml(mdp, STEPS, baseline.table)
-        source = Sampled(name, 1, STEPS, baseline)
-        paths = inner_paths(
-            TabularFinite(problem, start, source),
-            step_size=step_size,
-            num_steps=num_steps,
-            num_trajectories=1,
-        )
-        proved = (
-            certified_lipschitz(problem, start),
-            certified_noise(problem, start, source, source),
-        )
-        left = residue(
-            mdp,
-            baseline.table,
-            step_size=step_size,
-            num_steps=num_steps,
-            curvature=float(np.linalg.norm(paths.exact.hessian, 2, axis=(-2, -1)).max()),
-        )
-        realisable = realisable_constants(paths, rounding=left)
-        told = {"of": name, "K": num_steps, "N": 1, "T": STEPS}
-        if not lemmas:
-            yield from (replace(check, setting=told) for check in lemma_checks(paths))
-        seen = kind.baseline in lemmas
-        lemmas.add(kind.baseline)
-        for constants in (proved, realisable):
-            # Estimators with one V_b take the same steps.
-            found = (
-                [] if seen else list(lemma_4_4.check(paths, constants=constants, lipschitz_f=1.0))
-            )
-            for shared in (False, True):
-                counts: dict[str, Any] = {"curvature_trajectories": 1, "outer_trajectories": 1}
-                for statement in (theorem_4_5_bias, theorem_4_5_variance):
-                    check = statement.check(paths, **counts, shared=shared, constants=constants)
-                    samples = "shared" if shared else "separate"
-                    found.append(replace(check, name=f"{check.name}, {samples}"))
-            for check in found:
-                rounding = check.rounding + allowance(check, left, step_size)
-                yield replace(check, setting=told, rounding=rounding)
+    if not num_steps:
+        return
+    loop = Loop(step_size, num_steps, 1)
+    for objective in shared_objectives(mdp, settings, STEPS, loop):
+        for name in objective.names:
+            yield from _estimator_checks(objective, name, first=name == objective.names[0])
+
+
+def _estimator_checks(
+    objective: SharedObjective, name: str, *, first: bool
+) -> Iterator[BoundCheck]:
+    """The checks of one estimator; Lemma 4.4 of the `first` of an objective stands for all."""
+    alpha, num_steps, _ = objective.loop
+    paths = inner_paths(
+        TabularFinite(objective.problem, objective.start, objective.source(name)),
+        **objective.loop._asdict(),
+    )
+    left = residue(
+        objective.mdp,
+        objective.baseline.table,
+        step_size=alpha,
+        num_steps=num_steps,
+        curvature=float(np.linalg.norm(paths.exact.hessian, 2, axis=(-2, -1)).max()),
+    )
+    told = {"of": name, "K": num_steps, "N": 1, "T": STEPS}
+    proved = (objective.proved, objective.proved_noise(name))
+    for constants in (proved, realisable_constants(paths, rounding=left)):
+        found = list(_lemma(objective, paths, constants)) if first else []
+        found += _theorems(objective, name, paths, constants)
+        for check in found:
+            rounding = check.rounding + allowance(check, left, alpha)
+            yield replace(check, setting=told, rounding=rounding)
+
+
+def _lemma(objective: SharedObjective, paths: Paths, constants: Constants) -> Iterator[BoundCheck]:
+    """Lemma 4.4 for f = θ and f = p, and Proposition 5.2."""
+    yield from lemma_4_4.check(paths, constants=constants, lipschitz_f=1.0)
+    bias, *_ = lemma_4_4.check(
+        paths, f="outer gradient", constants=constants, lipschitz_f=constants[0].mu1
+    )
+    yield bias
+    if constants[0].scope == "every θ":  # The others do not prove it.
+        _, proposition = outer_gradient_bias(bias.lhs, objective, constants)
+        yield replace(proposition, rounding=bias.rounding)
+
+
+def _theorems(
+    objective: SharedObjective, name: str, paths: Paths, constants: Constants
+) -> Iterator[BoundCheck]:
+    """Theorem 4.5 for separate and for shared samples, and Theorem 5.3."""
+    counts: dict[str, Any] = {"curvature_trajectories": 1, "outer_trajectories": 1}
+    for shared in (False, True):
+        samples = "shared" if shared else "separate"
+        options: dict[str, Any] = counts | {"shared": shared, "constants": constants}
+        bias = theorem_4_5_bias.check(paths, **options)
+        for check in (bias, theorem_4_5_variance.check(paths, **options)):
+            yield replace(check, name=f"{check.name}, {samples}")
+        if find_estimator(name).cross and constants[0].scope == "every θ":
+            sharper = theorem_5_3(bias.lhs, objective, constants, shared=shared)
+            yield replace(sharper, rounding=bias.rounding)

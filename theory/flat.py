@@ -36,7 +36,8 @@ def residue(
 
 
 def allowance(check: BoundCheck, left: float, step_size: float) -> float:
-    """`left`, as it comes into the left-hand side of Lemma 4.4 or Theorem 4.5."""
+    """`left`, as it comes into the left-hand side: a variance, a step α ĝ, or a gradient."""
     if "variance" in check.name:
         return left**2
-    return step_size * left if check.name.startswith("Lemma") else left
+    steps = check.name.startswith("Lemma") and not check.name.endswith("of p")
+    return step_size * left if steps else left

@@ -8,7 +8,9 @@ paths of N trajectories a step,
 
 the mean of the estimate from separate samples is that of F of `theory.compositional`, whose
 control variate leaves little noise, and its variance, and both with shared samples, are those of M
-full estimates. For K = 1, s_K is exact: s_1² = α² tr Cov(ĝ)/N.
+full estimates. For K = 1, s_K is exact: s_1² = α² tr Cov(ĝ)/N. Where samples seldom meet what makes
+the estimates scatter (`theory.rare`) nothing is measured: neither a sampled number nor its standard
+error would say anything.
 """
 
 from __future__ import annotations
@@ -40,6 +42,10 @@ class Measured(NamedTuple):
     obtained: Obtained
 
 
+#: What is said where samples say nothing.
+UNMEASURED = Measured(np.nan, None, "not measured")
+
+
 class Streams(NamedTuple):
     """Seeds of the sampled paths, and of full estimates from separate and from shared samples.
 
@@ -59,9 +65,9 @@ class SampledLaw:
     source: Sampled
     streams: Streams
 
-    @property
+    @cached_property
     def meets_enough(self) -> bool:
-        """Whether samples meet what makes the estimates scatter (`theory.rare`)."""
+        """Whether samples meet what makes the estimates scatter."""
         return self.path.meets_enough(NUM_PATHS * self.source.num_trajectories)
 
     @cached_property
@@ -78,7 +84,7 @@ class SampledLaw:
     @property
     def first_moment(self) -> Measured:
         """e_K."""
-        return _mean(self._distances)
+        return _mean(self._distances) if self.meets_enough else UNMEASURED
 
     @property
     def second_moment(self) -> Measured:
@@ -86,7 +92,15 @@ class SampledLaw:
         if len(self.path.iterates) == 2:
             single = covariance.gradient_variance(self.path.law) / self.source.num_trajectories
             return Measured(self.path.step_size * float(np.sqrt(single)), None, "exact moments")
-        return _root(_mean(self._distances**2))
+        return _root(_mean(self._distances**2)) if self.meets_enough else UNMEASURED
+
+    @property
+    def outer_bias(self) -> Measured:
+        """‖E ∇J(θ̂^K) − ∇J(θ^K)‖."""
+        if not self.meets_enough:
+            return UNMEASURED
+        kept = self.paths.gradients - self.paths.gradient_control
+        return _distance(kept, self.path.evaluations[-1].gradient)
 
     @cached_property
     def _distances(self) -> Array:
@@ -95,6 +109,8 @@ class SampledLaw:
 
     def bias(self, *, shared: bool) -> Measured:
         """‖E Ĝ^K − ∇J^K‖, with separate samples for the curvature or with the path's."""
+        if not self.meets_enough:
+            return UNMEASURED
         if shared:
             return _distance(self._estimates(shared=True, outer=EXACT), self.truth)
         first = self.path.means(self.source)[0]
@@ -103,6 +119,8 @@ class SampledLaw:
 
     def variance(self, *, shared: bool) -> Measured:
         """E‖Ĝ^K − E Ĝ^K‖², the outer gradient sampled too."""
+        if not self.meets_enough:
+            return UNMEASURED
         found = self._estimates(shared=shared, outer=self.source)
         squares = ((found - found.mean(axis=0)) ** 2).sum(axis=(-2, -1))
         value, error, obtained = _mean(squares * len(found) / (len(found) - 1))

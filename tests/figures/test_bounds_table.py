@@ -69,6 +69,33 @@ def test_a_failing_statement_is_shown():
     assert "FAILS" in shown(changed(lhs=1.0, rhs=0.0, rounding=0.0), 60)
 
 
+def test_what_is_not_measured_has_a_line_without_a_left_hand_side():
+    text = shown(changed(lhs=float("nan"), obtained="not measured", rhs=0.25), 130)
+    (line,) = (line for line in text.splitlines() if "not measured" in line[-20:])
+    assert "nan" not in line
+    assert "0.25" in line
+    assert "nan" not in shown(changed(lhs=float("nan"), obtained="not measured"), 60)
+
+
+def test_the_terms_of_the_theorem():
+    """In per cent of rhs; bias and variance, each way of sampling, each estimator."""
+    text = shown(report())
+    terms = text[text.index("what rhs, met is made of") :]
+    for check in report().bounds:
+        if check.name == "Theorem 4.5, bias, shared" and check.scope == "sampled θ":
+            (line,) = (
+                line.split()
+                for line in terms.splitlines()
+                if line.split()[:3] == [check.setting["of"], "shared", "sampled"]
+            )
+            assert line[3:7] == [f"{term / check.rhs:.0%}" for term in check.terms.values()]
+            assert sum(int(part[:-1]) for part in line[3:7]) in range(98, 103)
+            assert sum(int(part[:-1]) for part in line[7:9] if part != "–") in (0, 100)
+    separate = [line.split() for line in terms.splitlines() if " separate " in line]
+    assert separate
+    assert all(line[6] == "–" for line in separate)
+
+
 def test_verdicts():
     proved = BoundCheck("Lemma 4.4", 1.0, 2.0)
     met = dataclasses.replace(proved, rhs=0.5, scope="sampled θ")
@@ -76,6 +103,8 @@ def test_verdicts():
     assert verdict([proved, met]) == "holds, met too small"
     assert verdict([dataclasses.replace(proved, rhs=0.5), met]) == "FAILS"
     assert verdict([dataclasses.replace(proved, lhs=float("nan"))]) == "FAILS"
+    silent = dataclasses.replace(proved, lhs=float("nan"), obtained="not measured")
+    assert verdict([silent]) == "not measured"
 
 
 def test_a_long_name_is_folded_and_brackets_are_no_markup():

@@ -10,7 +10,7 @@ from tabular.baselines import exact_baseline
 from tests.tabular.tolerances import assert_close
 from tests.theory.cases import dense_random
 from tests.theory.test_curves import SAME_SUMS
-from theory import sampled_checks
+from theory import shared_objective
 from theory.bound_checks import add_bounds, bound_curves, bounds_note
 from theory.report import Report
 from theory.second_order import SampledLoop
@@ -42,21 +42,32 @@ def test_what_is_added():
     assert full.bounds == report().bounds
     assert full.as_dict() == report().as_dict()
     obtained = {check.obtained for check in full.bounds}
-    assert obtained == {"exact", "exact moments", "sampling", "enumeration"}
+    assert obtained == {
+        "exact",
+        "exact moments",
+        "sampling",
+        "enumeration",
+        "leading order",
+        "drawn law",
+    }
 
 
 def test_another_seed_changes_sampled_sides_only():
     other = make(dataclasses.replace(SETTINGS, seed=1))
     for one, two in zip(report().bounds, other.bounds, strict=True):
-        assert (one.name, one.rhs, one.setting) == (two.name, two.rhs, two.setting)
-        assert (one.lhs == two.lhs) == (one.obtained != "sampling")
+        assert (one.name, one.setting["of"]) == (two.name, two.setting["of"])
+        if one.obtained == "drawn law":
+            assert one.rhs != two.rhs or one.rhs == 0
+        else:
+            assert (one.rhs, one.setting) == (two.rhs, two.setting)
+            assert (one.lhs == two.lhs) == (one.obtained != "sampling")
 
 
 def test_sampled_sides_do_not_hang_on_how_many_estimators_there_are():
     alone = make(dataclasses.replace(SETTINGS, estimators=("loaded_dice",)))
     whole = {(c.name, c.scope, repr(c.setting)): c for c in report().bounds}
     for check in alone.bounds:
-        if check.obtained == "sampling":
+        if check.obtained in ("sampling", "drawn law"):
             same = whole[check.name, check.scope, repr(check.setting)]
             assert_close(check.lhs, same.lhs, SAME_SUMS, what=check.name)
 
@@ -101,9 +112,9 @@ def test_what_holds_is_not_reported():
 
 
 def test_a_broken_bound_is_a_violation(monkeypatch):
-    right = sampled_checks.certified_noise
+    right = shared_objective.certified_noise
     monkeypatch.setattr(
-        sampled_checks,
+        shared_objective,
         "certified_noise",
         lambda *arguments: dataclasses.replace(right(*arguments), sigma_in=1e-6),
     )
@@ -122,6 +133,14 @@ def test_empirical_constants_are_no_violation():
     proved = tuple(dataclasses.replace(check, rhs=-1.0) for check in report().bounds)
     found = violations([dataclasses.replace(report(), bounds=proved)])
     assert len(found) == sum(check.certified for check in report().bounds)
+
+
+def test_what_is_not_measured_is_no_violation():
+    silent = tuple(
+        dataclasses.replace(check, lhs=np.nan, obtained="not measured") for check in report().bounds
+    )
+    assert not any(check.holds for check in silent)
+    assert violations([dataclasses.replace(report(), bounds=silent)]) == []
 
 
 def test_scores_that_are_too_large_disagree():

@@ -40,6 +40,14 @@ def off(law: SampledLaw, paths: Paths) -> dict[str, float]:
     found = {
         "first moment": (law.first_moment, paths.error(1)),
         "second moment": (law.second_moment, paths.error(2)),
+        "outer bias": (
+            law.outer_bias,
+            float(
+                np.linalg.norm(
+                    paths.probability @ paths.outer.gradient - paths.exact_outer.gradient[0]
+                )
+            ),
+        ),
     }
     for shared in (False, True):
         samples = "shared" if shared else "separate"
@@ -65,7 +73,7 @@ def off(law: SampledLaw, paths: Paths) -> dict[str, float]:
 @pytest.mark.parametrize(("num_steps", "count"), CASES)
 def test_every_number_is_that_of_all_paths(name, num_steps, count):
     scores = off(sampled(name, num_steps, count), enumerated(name, num_steps, count))
-    assert len(scores) == (5 if num_steps == 1 else 6)
+    assert len(scores) == (6 if num_steps == 1 else 7)
     assert max(scores.values()) < WITHIN, scores
 
 

@@ -113,6 +113,7 @@ def compositional_bias(
     noise: Noise,
     loop: Loop,
     *,
+    name: str = "f",
     obtained: Obtained = "enumeration",
     rounding: float = 0.0,
 ) -> tuple[BoundCheck, BoundCheck]:
@@ -125,13 +126,15 @@ def compositional_bias(
     f : Smoothness
     lipschitz, noise : Lipschitz, Noise
     loop : Loop
+    name : str
+        What f is called.
     obtained, rounding : str, float
         Of lhs (`theory.bounds`).
     """
     scope = weaker(lipschitz.scope, noise.scope)
     error = second_moment_bound(lipschitz, noise, **loop._asdict())
     lemma = BoundCheck(
-        "Lemma 4.4, bias of f",
+        f"Lemma 4.4, bias of {name}",
         lhs,
         f.C0 * error,
         obtained=obtained,
@@ -140,7 +143,7 @@ def compositional_bias(
         setting=loop.setting,
     )
     proposition = BoundCheck(
-        "Prop 5.2, bias of f",
+        f"Proposition 5.2, bias of {name}",
         lhs,
         bias_bound(f, lipschitz, noise, loop),
         obtained=obtained,

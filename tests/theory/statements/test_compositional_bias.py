@@ -46,7 +46,7 @@ def test_prop_5_2_is_attained(loop):
     assert_close(second.ratio, 1.0, ATTAINED)
     assert first.holds
     assert first.name == "Lemma 4.4, bias of f"
-    assert second.name == "Prop 5.2, bias of f"
+    assert second.name == "Proposition 5.2, bias of f"
     assert second.certified
     assert second.setting["K"] == loop.num_steps
     for wrong in (Smoothness(100.0, 0.99), Smoothness(100.0, 0.5)):
