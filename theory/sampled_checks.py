@@ -222,6 +222,7 @@ def _lemma(
                 f"Lemma 4.4, {moment} moment",
                 measured.value,
                 bound(constants, spread, **objective.loop),
+                obtained=measured.obtained,
                 scope=constants.scope,
                 setting={"of": objective.label},
             )
@@ -249,6 +250,7 @@ def _theorem(
                     measured.value,
                     sum(terms.values()),
                     terms,
+                    obtained=measured.obtained,
                     scope=constants.scope,
                     setting={"of": name, "samples": samples},
                 )
@@ -260,7 +262,6 @@ def _measured(check: BoundCheck, measured: Measured, objective: Objective) -> Bo
     left = allowance(check, objective.residue, objective.step_size)
     return replace(
         check,
-        obtained=measured.obtained,
         standard_error=measured.standard_error,
         rounding=ROUNDING * measured.value + left,
     )

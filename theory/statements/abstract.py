@@ -28,6 +28,7 @@ from tabular.problems import Lirpg, Maml
 from tabular.sources import Sampled
 from tabular.transitions import Array
 from theory.bounds import BoundCheck
+from theory.constants import Scope
 from theory.finite.quadratic import Quadratic
 from theory.finite.tabular import TabularFinite
 from theory.hessian_error import hessian_error_curve
@@ -106,7 +107,14 @@ def hessian_rates(num_steps: int) -> tuple[Rate, ...]:
 
 
 def stated_compositional_rate(
-    lhs: Array, step_sizes: Array, *, c1: float, sigma_in: float, num_steps: int, N: int
+    lhs: Array,
+    step_sizes: Array,
+    *,
+    c1: float,
+    sigma_in: float,
+    num_steps: int,
+    N: int,
+    scope: Scope,
 ) -> tuple[BoundCheck, ...]:
     """Check errors at each α against (2c₁)^{K−1} K α^K σ_in/√N, the abstract's rate.
 
@@ -120,6 +128,7 @@ def stated_compositional_rate(
             float(left),
             float(right),
             obtained="enumeration",
+            scope=scope,
             rounding=1e-12 * float(right),
             setting={"K": K, "N": N, "step_size": float(alpha), "alpha c1": float(alpha) * c1},
         )

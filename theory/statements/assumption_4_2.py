@@ -80,6 +80,7 @@ def _check(name: str, objective: Objective, source: Sampled, thetas: Any) -> Bou
         sum(terms.values()),
         terms=terms,
         obtained="exact moments",
+        scope="every θ",
         rounding=ROUNDING * W * (W * R + ends),
         setting={
             "estimator": source.estimator,

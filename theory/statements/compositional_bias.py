@@ -169,7 +169,7 @@ def meta_gradient_bias(
         lhs,
         sum(terms.values()),
         terms,
-        obtained,
+        obtained=obtained,
         scope=on_segments(weaker(lipschitz.scope, noise.scope, second.scope)),
         rounding=rounding,
         setting=loop.setting | {"shared": shared},

@@ -119,6 +119,7 @@ def check(
             name=f"Lemma 4.4, {side}",
             lhs=lhs,
             rhs=rhs,
+            obtained="enumeration",
             scope=weaker(lipschitz.scope, noise.scope),
             rounding=ROUNDING * size,
             setting={"K": paths.num_steps, "α": paths.step_size, "N": paths.num_trajectories},

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from theory.bounds import BoundCheck
+from theory.bounds import BoundCheck, law_check
 from theory.finite.vectors import FiniteLaw, same_shape
 
 
@@ -42,4 +42,4 @@ def _check(
     law: FiniteLaw, name: str, lhs: float, terms: dict[str, float], dimension: int
 ) -> BoundCheck:
     rhs = sum(terms.values())
-    return BoundCheck(name, lhs, rhs, terms, rounding=law.norm_rounding(dimension, 2 * rhs))
+    return law_check(name, lhs, rhs, terms, rounding=law.norm_rounding(dimension, 2 * rhs))

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from theory.bounds import BoundCheck
+from theory.bounds import BoundCheck, law_check
 from theory.finite.vectors import FiniteLaw
 
 
@@ -48,4 +48,4 @@ def lemma_h7(law: FiniteLaw, x: Any, labels: Any) -> BoundCheck:
     # A conditional mean is a second sum; ‖E[X | Y]‖ <= E[‖X‖ | Y], so all is at most E‖X‖².
     rounding = law.rounding(x.shape[1], 16 * law.second_moment(x))
     lhs = abs(law.variance(x) - sum(parts.values()))
-    return BoundCheck("Lemma H.7", lhs, 0.0, rounding=rounding, setting=parts)
+    return law_check("Lemma H.7", lhs, 0.0, rounding=rounding, setting=parts)

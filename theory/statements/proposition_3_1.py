@@ -82,6 +82,7 @@ def check(
         lhs=abs(float((gradient * u).sum()) - slope),
         rhs=0.0,
         obtained="exact",
+        scope="every θ",
         rounding=SAFETY * error,
         setting={"K": num_steps, "α": step_size, "directional derivative": slope},
     )
@@ -101,6 +102,7 @@ def check_products(problem: FiniteProblem, *, step_size: float, num_steps: int) 
         lhs=float(np.linalg.norm(paths.truth - products)),
         rhs=0.0,
         obtained="exact",
+        scope="every θ",
         rounding=ROUNDING * float(size + np.linalg.norm(products)),
         setting={"K": num_steps, "α": step_size},
     )

@@ -134,6 +134,7 @@ def check(
         lhs=float(np.linalg.norm(law.mean - paths.truth)),
         rhs=sum(found.terms.values()),
         terms=found.terms,
+        obtained="enumeration",
         scope=found.scope,
         rounding=ROUNDING * size + hidden,
         setting=found.setting,

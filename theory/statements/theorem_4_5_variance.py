@@ -102,6 +102,7 @@ def check(
         lhs=law.variance,
         rhs=sum(found.terms.values()),
         terms=found.terms,
+        obtained="enumeration",
         scope=found.scope,
         rounding=ROUNDING * float(law.variance + np.sum(law.mean**2)),
         setting=found.setting,
