@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from tabular._checks import positive_integer
 from tabular.baselines import FixedBaseline
 from tabular.mdp import TabularMDP
 from tabular.problems import Maml
@@ -60,7 +61,8 @@ def bound_curves(mdp: TabularMDP, settings: Settings, horizon: int, step_size: f
 
     K is at least two where it does not vary: after one step the bound is the truth.
     """
-    start, horizon = np.zeros(mdp.R.shape), min(horizon, LONGEST)
+    horizon = min(positive_integer(horizon, "horizon"), LONGEST)
+    start = np.zeros(mdp.R.shape)
     baseline = FixedBaseline(BASELINES[settings.baseline](mdp, start, None))
     problem = Maml(mdp, horizon, baseline.table)
     source = Sampled("ad", settings.num_trajectories, horizon, baseline)

@@ -8,7 +8,9 @@ these prove as much as a supremum over every θ; the largest values over some of
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from tabular._checks import instance
 
 #: The points at which constants are the largest values: proved for every θ (`theory.softmax`),
 #: taken over every point that samples can lead to, or over sampled points only (empirical).
@@ -73,3 +75,10 @@ class Noise:
     Delta_H: float
     Delta_J: float
     scope: Scope
+
+
+def both(constants: Any) -> tuple[Lipschitz, Noise]:
+    """Return a pair of the two, or raise TypeError."""
+    if not isinstance(constants, tuple) or len(constants) != 2:
+        raise TypeError(f"constants must be a pair (Lipschitz, Noise), received {constants!r}")
+    return instance(constants[0], Lipschitz, "lipschitz"), instance(constants[1], Noise, "noise")

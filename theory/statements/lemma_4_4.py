@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from tabular._checks import finite_array, one_number, positive_integer
+from tabular._checks import finite_array, instance, one_number
 from tabular.transitions import Array
 from theory.bounds import BoundCheck
-from theory.constants import Lipschitz, Noise
+from theory.constants import Lipschitz, Noise, both
 from theory.finite.constants import chord, realisable_constants
 from theory.finite.paths import Paths
 from theory.recursions import averaged, recursions, weaker
@@ -59,8 +59,6 @@ def second_moment_bound(
 def _recursions(
     lipschitz: Lipschitz, noise: Noise, alpha: float, num_steps: int, count: int | None
 ) -> Any:
-    if count is not None:
-        positive_integer(count, "num_trajectories")
     noise = averaged(
         noise, num_trajectories=count, curvature_trajectories=None, outer_trajectories=None
     )
@@ -99,7 +97,10 @@ def check(
         If f is unknown or its values are not finite and one for each θ, C₀ is not a number >= 0, or
         Assumption 4.2 fails at a realisable θ.
     """
-    lipschitz, noise = constants or realisable_constants(paths, sampled_outer=False)
+    instance(paths, Paths, "paths")
+    if constants is None:
+        constants = realisable_constants(paths, sampled_outer=False)
+    lipschitz, noise = both(constants)
     end = paths.iterates[-1]
     name, values, exact = _values(paths, f)
     slope = chord(paths.ends - end, values - exact)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tabular import _checks
 from theory.bounds import BoundCheck, law_check
 from theory.finite.vectors import FiniteLaw
 
@@ -24,6 +25,7 @@ def lemma_h2(law: FiniteLaw, x: Any) -> tuple[BoundCheck, BoundCheck, BoundCheck
     ValueError, TypeError
         If the values do not fit the law.
     """
+    _checks.instance(law, FiniteLaw, "law")
     x = law.values(x, "x")
     norm, mean_norm = float(np.linalg.norm(law.mean(x))), law.mean_norm(x)
     second = law.second_moment(x)

@@ -42,6 +42,7 @@ def lemma_h5(law: FiniteLaw, x: Any, y: Any, point: Any) -> tuple[BoundCheck, ..
     ValueError, TypeError
         If the values do not fit the law, each other or the point.
     """
+    _checks.instance(law, FiniteLaw, "law")
     x, y = law.values(x, "x"), law.values(y, "y")
     same_shape(x, y)
     dimension = x.shape[1]
