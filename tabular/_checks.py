@@ -65,7 +65,10 @@ def positive_integer(value: Any, name: str) -> int:
 def instance(value: Any, kind: type[T], name: str) -> T:
     """Return `value` if it is of a class, or raise TypeError."""
     if not isinstance(value, kind):
-        raise TypeError(f"{name} must be a {kind.__name__}, received {type(value).__name__}")
+        article = "an" if kind.__name__[0] in "AEIO" else "a"
+        raise TypeError(
+            f"{name} must be {article} {kind.__name__}, received {type(value).__name__}"
+        )
     return value
 
 

@@ -99,7 +99,10 @@ CALLS = {
     "no errors": (lambda: curves(hessian_errors=[]), "hessian_errors must hold"),
     "no Hessian steps": (lambda: curves(hessian_steps=()), "hessian_steps must hold"),
     "error over nothing": (lambda: curves((1e-320, 1, 1)), "Delta must be finite"),
-    "curves without constants": (lambda: curves(certified=(1, 2)), "lipschitz must be a Lipschitz"),
+    "curves without constants": (
+        lambda: curves(certified=(1, 2)),
+        "lipschitz must be a Lipschitz",
+    ),
     "curves without a loop": (
         lambda: make_curves(MDP, THETA, (0.1, 1, 1), horizon=1),
         "setting must be a Loop",
@@ -117,7 +120,10 @@ CALLS = {
         lambda: SampledLoop("x", THETA, 0.1, 1, 1),
         "mdp must be a TabularMDP, received str",
     ),
-    "coefficient without a loop": (lambda: meta_coefficient(MDP, "ad"), "loop must be a Sampled"),
+    "coefficient without a loop": (
+        lambda: meta_coefficient(MDP, "ad"),
+        "loop must be a Sampled",
+    ),
     "paths out of range": (
         lambda: inner_paths(Quadratic(), **SAMPLES | {"step_size": FAR, "num_steps": 3}),
         "theta must stay finite",
@@ -221,7 +227,10 @@ CALLS = {
     "effective horizon at one": (lambda: effective_horizon(1.0), "gamma must lie in"),
     "path of no step": (lambda: InnerPath(MDP, SOURCE, 0.0, 1), "step_size must be"),
     "path of half a step": (lambda: InnerPath(MDP, SOURCE, 0.1, 0.5), "num_steps must be"),
-    "shift without a path": (lambda: compositional(MDP, SOURCE, RNG), "path must be an? InnerPath"),
+    "shift without a path": (
+        lambda: compositional(MDP, SOURCE, RNG),
+        "path must be an Inner",
+    ),
     "verify nothing": (lambda: verify(None, Settings()), "mdp must be a TabularMDP"),
     "verify without settings": (lambda: verify(MDP, {}), "settings must be a Settings"),
     "no maze": (lambda: TinyMaml("maze", THETA, horizon=1), "mdp must be a TabularMDP"),
