@@ -3,12 +3,14 @@
 The rows are calls that used to end in a deep traceback, a NaN or a verdict about nothing.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tabular import TabularMDP
 from tabular.baselines import zero_baseline
-from tabular.problems import Lirpg, Maml
+from tabular.problems import Maml
 from tabular.sources import Sampled
 from tests.tabular.tolerances import Tolerance, assert_close
 from theory.bound_checks import bound_curves
@@ -21,12 +23,6 @@ from theory.finite.law import meta_gradient_law
 from theory.finite.paths import inner_paths
 from theory.finite.quadratic import Quadratic
 from theory.finite.vectors import FiniteLaw
-from theory.formulations.comparison import compare
-from theory.formulations.maml import TinyMaml
-from theory.formulations.objective import sampled_objective
-from theory.formulations.sampling_correction import law, small_step_variance
-from theory.formulations.survey import measures, survey
-from theory.formulations.truncation import check_truncation, leading_bias, truncations
 from theory.hessian_error import biased_meta_gradients, hessian_error_curve
 from theory.inner_path import InnerPath
 from theory.meta_second_order import meta_coefficient
@@ -63,11 +59,10 @@ SOURCE, PROBLEM = Sampled("lvc", 1, 1, zero_baseline), Maml(MDP, 1)
 LIPSCHITZ = Lipschitz(1.0, 0.5, 0.5, 0.5, 1.0, 1.0, 0.5, 1.0, "every θ")
 NOISE = Noise(*[0.3] * 9, "every θ")
 PATHS = inner_paths(Quadratic(), step_size=1.0, num_steps=1, num_trajectories=1)
-LAW, TINY = FiniteLaw([0.5, 0.5]), TinyMaml(MDP, THETA, horizon=1)
+LAW = FiniteLaw([0.5, 0.5])
 STEPS = {"step_size": 0.5, "num_steps": 1}
 SAMPLES = STEPS | {"num_trajectories": 1}
 SECOND = SecondLipschitz.unbiased_maml(LIPSCHITZ)
-LIFETIME = {"step_size": 0.5, "lifetime": 2}
 FULL = {"curvature_trajectories": 1, "outer_trajectories": 1}
 FAR = 1e300
 #: Differences of J^K of size one at steps of 1e-2/32 lose 1e-16 · 3200.
@@ -81,10 +76,6 @@ def curves(loop=(0.2, 2, 8), **change):
 def stated(**change):
     options = {"c1": 1.0, "sigma_in": 1.0, "num_steps": 2, "N": 2, "scope": "every θ"} | change
     return stated_compositional_rate(options.pop("lhs", [1.0]), [1.0], **options)
-
-
-def correction():
-    return law(TINY, **SAMPLES)
 
 
 #: A call, and what its error says.
@@ -159,6 +150,10 @@ CALLS = {
         lambda: averaged(NOISE, num_trajectories=0, **FULL),
         "num_trajectories must be at least 1",
     ),
+    "a constant NaN": (lambda: replace(LIPSCHITZ, c1=np.nan), "c1 must be a number >= 0"),
+    "noise negative": (lambda: replace(NOISE, sigma_in=-0.1), "sigma_in must be a number >= 0"),
+    "a constant of words": (lambda: replace(SECOND, H_bar="x"), "H_bar must be a number"),
+    "an unknown scope": (lambda: replace(NOISE, scope="some θ"), "scope must be one of"),
     "a pair of one": (lambda: both((LIPSCHITZ,)), "pair .Lipschitz, Noise."),
     "bias bound of no steps": (
         lambda: bias_bound(Smoothness(1.0, 1.0), LIPSCHITZ, NOISE, Loop(1.0, 0, 1)),
@@ -233,35 +228,6 @@ CALLS = {
     ),
     "verify nothing": (lambda: verify(None, Settings()), "mdp must be a TabularMDP"),
     "verify without settings": (lambda: verify(MDP, {}), "settings must be a Settings"),
-    "no maze": (lambda: TinyMaml("maze", THETA, horizon=1), "mdp must be a TabularMDP"),
-    "start of another size": (
-        lambda: sampled_objective(TINY, np.zeros(3), **SAMPLES),
-        "start must have shape",
-    ),
-    "start of words": (lambda: sampled_objective(TINY, ["a"] * 4, **SAMPLES), "start must be"),
-    "target of another size": (lambda: correction().bias(np.zeros(2)), "target must have 4"),
-    "target NaN": (lambda: correction().best_coefficient([np.nan] * 4), "target must be finite"),
-    "coefficient NaN": (lambda: correction().variance(np.nan), "coefficient must be finite"),
-    "small steps of no trajectories": (
-        lambda: small_step_variance(TINY, num_steps=1, num_trajectories=0),
-        "num_trajectories must be",
-    ),
-    "survey by name": (
-        lambda: survey(**SAMPLES, num_mdps=1, rng=RNG, value_baseline="zero"),
-        "value_baseline must be a bool",
-    ),
-    "windows, no sequence": (
-        lambda: truncations(Lirpg(MDP, THETA), THETA, **LIFETIME, windows=2),
-        "windows must be a sequence",
-    ),
-    "truncation without constants": (
-        lambda: check_truncation(Lirpg(MDP, THETA), THETA, None, **LIFETIME, window=1),
-        "constants must be a Lipschitz",
-    ),
-    "leading bias out of range": (
-        lambda: leading_bias(Lirpg(MDP, THETA), THETA, step_size=FAR, lifetime=2, window=1),
-        "leading bias must be finite",
-    ),
 }
 
 
@@ -270,16 +236,6 @@ def test_refused(name):
     call, message = CALLS[name]
     with pytest.raises((ValueError, TypeError), match=message):
         call()
-
-
-def test_ratios_need_what_scatters():
-    quiet = MDP.with_reward(np.zeros((2, 2)))
-    found = compare(quiet, THETA, horizon=1, **SAMPLES)
-    assert found.distance == 0.0
-    with pytest.raises(ValueError, match="a ratio needs V"):
-        _ = found.variance_ratio
-    with pytest.raises(ValueError, match="ratios need sizes > 0"):
-        measures(found)
 
 
 def test_bounds_out_of_range_are_infinite():

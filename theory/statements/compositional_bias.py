@@ -39,7 +39,7 @@ import numpy as np
 from tabular._checks import instance, positive_integer
 from tabular.metagradient import positive_number
 from theory.bounds import BoundCheck, Obtained
-from theory.constants import Lipschitz, Noise, Scope, both
+from theory.constants import Lipschitz, Noise, Scope, both, require_sizes
 from theory.recursions import or_infinite, weaker
 from theory.statements.lemma_4_4 import second_moment_bound
 
@@ -99,6 +99,9 @@ class SecondLipschitz:
     nu_q: float
     scope: Scope
 
+    def __post_init__(self) -> None:
+        require_sizes(self)
+
     @classmethod
     def unbiased_maml(cls, lipschitz: Lipschitz, nu1: float = 0.0) -> SecondLipschitz:
         """Those of H̄ = H and J_out = J_in: all in Assumption 4.1 but ν₁, for DH, if K > 1."""
@@ -110,7 +113,9 @@ class SecondLipschitz:
 def bias_bound(f: Smoothness, lipschitz: Lipschitz, noise: Noise, loop: Loop) -> float:
     """The right-hand side of Prop 5.2; infinite where it leaves the range of floats."""
     both((lipschitz, noise))
-    instance(f, Smoothness, "f")
+    C0, C1 = instance(f, Smoothness, "f")
+    if not (C0 >= 0 and C1 >= 0):
+        raise ValueError(f"the constants of f must be numbers >= 0, received {f}")
     alpha, K, N = loop.checked()
     a = np.float64(1 + alpha * lipschitz.c1)
     before = np.concatenate([[0.0], np.cumsum(a ** np.arange(K - 1))])
