@@ -7,10 +7,12 @@ requirement and what was received.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+T = TypeVar("T")
 
 
 def finite_array(value: Any, name: str) -> NDArray[np.float64]:
@@ -58,6 +60,27 @@ def positive_integer(value: Any, name: str) -> int:
     if value < 1:
         raise ValueError(f"{name} must be at least 1, received {value}")
     return int(value)
+
+
+def instance(value: Any, kind: type[T], name: str) -> T:
+    """Return `value` if it is of a class, or raise TypeError."""
+    if not isinstance(value, kind):
+        article = "an" if kind.__name__[0] in "AEIO" else "a"
+        raise TypeError(
+            f"{name} must be {article} {kind.__name__}, received {type(value).__name__}"
+        )
+    return value
+
+
+def sequence(values: Any, name: str) -> list[Any]:
+    """Return `values` as a list of one or more, or raise."""
+    try:
+        found = list(values)
+    except TypeError:
+        raise TypeError(f"{name} must be a sequence, received {values!r}") from None
+    if not found:
+        raise ValueError(f"{name} must hold at least one number, received {values!r}")
+    return found
 
 
 def table(value: Any, name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:

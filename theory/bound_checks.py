@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from tabular._checks import positive_integer
 from tabular.mdp import TabularMDP
 from tabular.registry import ESTIMATORS
 from theory.curves import Curves, make_curves
@@ -58,7 +59,8 @@ def bound_curves(mdp: TabularMDP, settings: Settings, horizon: int, step_size: f
     K is at least two where it does not vary: after one step the bound is the truth.
     """
     loop = Loop(step_size, settings.num_steps, settings.num_trajectories)
-    objective, _ = shared_objectives(mdp, settings, min(horizon, LONGEST), loop)
+    horizon = min(positive_integer(horizon, "horizon"), LONGEST)
+    objective, _ = shared_objectives(mdp, settings, horizon, loop)
     return make_curves(
         mdp,
         objective.start,

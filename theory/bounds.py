@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 from theory.constants import Scope
@@ -56,9 +57,9 @@ class BoundCheck:
     lhs: float
     rhs: float
     terms: dict[str, float] = field(default_factory=dict)
-    obtained: Obtained = "enumeration"
+    obtained: Obtained = field(kw_only=True)
     standard_error: float | None = None
-    scope: Scope = "every θ"
+    scope: Scope = field(kw_only=True)
     rounding: float = 0.0
     setting: dict[str, Any] = field(default_factory=dict)
 
@@ -101,6 +102,10 @@ class BoundCheck:
         told = asdict(self) | more | {"certified": self.certified}
         told["terms"] = {name: _finite(term) for name, term in self.terms.items()}
         return {name: _finite(value) for name, value in told.items()}
+
+
+#: A check about finite random vectors alone, with neither θ nor constants.
+law_check = partial(BoundCheck, obtained="enumeration", scope="every θ")
 
 
 def _finite(value: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from tabular._checks import positive_integer
 
 
@@ -16,6 +18,8 @@ def require_case(
     ):
         if count is not None:
             positive_integer(count, name)
+    if not isinstance(shared, bool | np.bool_):
+        raise TypeError(f"shared must be True or False, received {shared!r}")
     if shared and (path is None or curvature != path):
         raise ValueError(
             "shared samples need a sampled path and as many curvature_trajectories, received "

@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tabular._checks import instance
 from tabular.moments import Expectation
 from tabular.registry import find_estimator
 from tabular.sources import Sampled
@@ -48,6 +49,8 @@ def compositional(
     path: InnerPath, source: Sampled, rng: np.random.Generator
 ) -> tuple[float, float] | None:
     """Return the norm of the shift and the size of its noise; None if all paths are the same."""
+    instance(path, InnerPath, "path")
+    instance(source, Sampled, "source")
     sampled = sampled_paths(path, source, NUM_PATHS, rng)
     if not np.ptp(sampled.ends, axis=0).any():
         return None

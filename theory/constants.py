@@ -8,7 +8,11 @@ these prove as much as a supremum over every θ; the largest values over some of
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from tabular._checks import instance
 
 #: The points at which constants are the largest values: proved for every θ (`theory.softmax`),
 #: taken over every point that samples can lead to, or over sampled points only (empirical).
@@ -44,6 +48,9 @@ class Lipschitz:
     zeta0: float
     scope: Scope
 
+    def __post_init__(self) -> None:
+        require_sizes(self)
+
 
 @dataclass(frozen=True)
 class Noise:
@@ -57,7 +64,7 @@ class Noise:
         Weak standard deviations of Ĥ and Ĝ: √sup_u E‖Ξu‖², √sup_u E‖Ξᵀu‖² over unit vectors u,
         whichever is larger.
     sigma_HF, sigma_JF : float
-        √E‖Ξ‖_F².
+        √E‖Ξ‖_F²; sigma_HF may be NaN, where it is not known.
     Delta_H, Delta_J : float
         ‖E Ĥ − H‖ and ‖E Ĝ − G‖, operator norms.
     scope : str
@@ -74,6 +81,31 @@ class Noise:
     Delta_J: float
     scope: Scope
 
+    def __post_init__(self) -> None:
+        require_sizes(self, unknown=("sigma_HF",))
+
 
 #: Assumptions 4.1 and 4.3.
 Constants = tuple[Lipschitz, Noise]
+
+
+def require_sizes(constants: Any, unknown: tuple[str, ...] = ()) -> None:
+    """Raise unless constants are numbers >= 0, infinity among them, and the scope is a `Scope`.
+
+    Those named in `unknown` may be NaN.
+    """
+    for name, value in vars(constants).items():
+        if name == "scope":
+            if value not in get_args(Scope):
+                raise ValueError(f"scope must be one of {get_args(Scope)}, received {value!r}")
+        elif isinstance(value, bool) or not isinstance(value, int | float | np.number):
+            raise TypeError(f"{name} must be a number >= 0, received {value!r}")
+        elif not (value >= 0 or (name in unknown and value != value)):
+            raise ValueError(f"{name} must be a number >= 0, received {value}; it bounds a size")
+
+
+def both(constants: Any) -> Constants:
+    """Return a pair of the two, or raise TypeError."""
+    if not isinstance(constants, tuple) or len(constants) != 2:
+        raise TypeError(f"constants must be a pair (Lipschitz, Noise), received {constants!r}")
+    return instance(constants[0], Lipschitz, "lipschitz"), instance(constants[1], Noise, "noise")

@@ -26,9 +26,10 @@ import numpy as np
 
 from tabular import _checks, moments
 from tabular.mdp import TabularMDP
+from tabular.metagradient import positive_number
 from tabular.problems import Maml
 from tabular.transitions import Array
-from theory.constants import Lipschitz, Noise
+from theory.constants import Lipschitz, Noise, both
 from theory.finite.paths import inner_paths
 from theory.finite.problem import FiniteProblem
 from theory.hessian_error import HessianErrorCurve, hessian_error_curve
@@ -142,15 +143,24 @@ def make_curves(
     Raises
     ------
     ValueError, TypeError
-        If a number is not positive or a table does not fit.
+        If a number is not positive, a sequence is empty or a table does not fit.
     """
-    for name, value in zip(("num_steps", "num_trajectories"), setting[1:], strict=True):
-        _checks.positive_integer(value, name)
-    alpha, K, N = setting
-    whole = mdp.num_states * mdp.num_actions <= LARGEST
-    setting = Loop(alpha, K if whole else 1, N)
+    _checks.instance(mdp, TabularMDP, "mdp")
+    alpha, K, N = _checks.instance(setting, Loop, "setting").checked()
+    counts = [_checks.positive_integer(N, "counts") for N in _checks.sequence(counts, "counts")]
     if step_sizes is None:
         step_sizes = [alpha * 2.0**k for k in range(-2, 3)]
+    step_sizes = _checks.sequence(step_sizes, "step_sizes")
+    step_sizes = [positive_number(one, "step_sizes") for one in step_sizes]
+    most_steps = _checks.positive_integer(most_steps, "most_steps")
+    hessian_steps = _checks.sequence(hessian_steps, "hessian_steps")
+    sizes = _checks.sequence(hessian_errors, "hessian_errors")
+    with np.errstate(over="ignore"):
+        Delta = _checks.finite_array(sizes, "hessian_errors") / alpha
+    if certified is not None:
+        both(certified)
+    whole = mdp.num_states * mdp.num_actions <= LARGEST
+    setting = Loop(alpha, K if whole else 1, N)
     steps = range(1, (most_steps if whole else 1) + 1)
     most = max(setting.num_steps, steps[-1])
     make = _Spreads(SampledLoop(mdp, theta0, alpha, most, horizon, baseline), certified, finite)
@@ -165,9 +175,7 @@ def make_curves(
         ),
         make.curve("K", steps, setting, [longest] * len(steps)),
         tuple(
-            hessian_error_curve(
-                Maml(mdp), theta0, np.array(hessian_errors) / alpha, step_size=alpha, num_steps=one
-            )
+            hessian_error_curve(Maml(mdp), theta0, Delta, step_size=alpha, num_steps=one)
             for one in hessian_steps
         ),
         horizon,

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tabular._checks import one_number
 from tabular.mdp import TabularMDP
 from tabular.registry import Estimator
 from theory.settings import MAX_STEPS, Settings
@@ -118,6 +119,9 @@ def choose_horizon(mdp: TabularMDP, settings: Settings) -> Horizon:
 
 def effective_horizon(gamma: float) -> int:
     """The first T with γ^T ≤ 1/80, and at least one step."""
+    gamma = one_number(gamma, "gamma")
+    if not 0 <= gamma < 1:
+        raise ValueError(f"gamma must lie in [0, 1), received {gamma}")
     if gamma <= 1 / BEYOND:
         return 1
     return math.ceil(math.log(BEYOND) / -math.log(gamma))

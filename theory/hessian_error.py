@@ -116,11 +116,16 @@ def biased_meta_gradients(
 ) -> Array:
     """Return the meta-gradients with curvature H_i + Δ E, one for each Δ (n,): (n, S, A).
 
-    Raises TypeError if the problem is of another class.
+    Raises TypeError if the problem is of another class; ValueError if φ is a batch, Δ is not (n,),
+    or a result leaves the floating-point range.
     """
     if not isinstance(problem, Maml | Lirpg):
         raise TypeError(f"problem must be a Maml or a Lirpg, received {problem!r}")
-    Delta = _checks.table(Delta, "Delta", (np.size(Delta),))
+    Delta = _errors(Delta)
+    if np.ndim(phi) != 2:
+        raise ValueError(
+            f"a curve is that of one phi, received phi of shape {np.shape(phi)}; call once for each"
+        )
     end = adapt(problem, phi, step_size=step_size, num_steps=num_steps)[-1]
     u = problem.outer(problem.check(phi), end).exact().gradient
     size = float(np.linalg.norm(u))
@@ -129,7 +134,15 @@ def biased_meta_gradients(
     def curvature(update: Update, rng: np.random.Generator | None) -> Differential:
         return _Shifted(Exact()(update, rng), Delta[:, None, None], u)
 
-    off = meta_gradient(problem, phi, step_size=step_size, num_steps=num_steps, curvature=curvature)
+    with np.errstate(over="ignore", invalid="ignore"):
+        off = meta_gradient(
+            problem, phi, step_size=step_size, num_steps=num_steps, curvature=curvature
+        )
+    if not np.isfinite(off).all():
+        raise ValueError(
+            f"meta-gradients must stay finite, received NaN or infinity over {num_steps} steps of "
+            f"{step_size} with Delta up to {Delta.max()}; take a smaller step_size or Delta"
+        )
     return np.broadcast_to(off, (len(Delta), *off.shape[-2:]))
 
 
@@ -154,13 +167,9 @@ def hessian_error_curve(
         If the problem is of another class, a Δ is negative, φ is a batch, or, with a fixed θ⁰, the
         cross derivative is too large.
     """
-    Delta = _checks.table(Delta, "Delta", (np.size(Delta),))
+    Delta = _errors(Delta)
     if np.any(Delta < 0):
         raise ValueError(f"Delta is the size of an error, at least 0, received {Delta.min()}")
-    if np.ndim(phi) != 2:
-        raise ValueError(
-            f"a curve is that of one phi, received phi of shape {np.shape(phi)}; call once for each"
-        )
     options: dict[str, Any] = {"step_size": step_size, "num_steps": num_steps}
     off = biased_meta_gradients(problem, phi, np.append(Delta, 0.0), **options)
     phi = problem.check(phi)
@@ -174,14 +183,28 @@ def hessian_error_curve(
     powers = range(1, num_steps) if fixed else [num_steps]
     degree = num_steps - 1 if fixed else num_steps
     coefficients = np.zeros(degree + 1)
-    for j in powers:
-        coefficients[: j + 1] += factor * polypow([1 + step_size * c1, step_size], j)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for j in powers:
+            coefficients[: j + 1] += factor * polypow([1 + step_size * c1, step_size], j)
+    if not np.isfinite(coefficients).all():
+        raise ValueError(
+            f"the bound must stay finite over {num_steps} steps of {step_size}; take a smaller "
+            "step_size"
+        )
     coefficients[0] = 0.0
     bias = np.linalg.norm((off[:-1] - off[-1]).reshape(len(Delta), -1), axis=1)
     bound = polyval(Delta, coefficients)
     return HessianErrorCurve(
         step_size, num_steps, degree, Delta, bias, bound, coefficients[1:], m1, c1, c2
     )
+
+
+def _errors(Delta: Any) -> Array:
+    """Δ (n,), n >= 1."""
+    Delta = _checks.finite_array(Delta, "Delta")
+    if Delta.ndim != 1 or not Delta.size:
+        raise ValueError(f"Delta must have shape (n,), n >= 1, received {Delta.shape}")
+    return Delta
 
 
 def _cross_norm(here: Any) -> float:

@@ -14,10 +14,12 @@ from functools import cached_property
 
 import numpy as np
 
+from tabular._checks import instance, positive_integer
 from tabular.estimators import Estimate
 from tabular.evaluation import Evaluation
 from tabular.mdp import TabularMDP
 from tabular.meta_moments import trajectory_law
+from tabular.metagradient import positive_number
 from tabular.moments import Expectation
 from tabular.problems import Maml
 from tabular.registry import find_estimator
@@ -54,11 +56,12 @@ class InnerPath:
         num_steps: int,
         problem: Maml | None = None,
     ) -> None:
-        self.mdp, self.source, self.step_size = mdp, source, step_size
+        self.mdp, self.source = instance(mdp, TabularMDP, "mdp"), source
+        self.step_size = positive_number(step_size, "step_size")
         self.problem = Maml(mdp) if problem is None else problem
         self.iterates = [np.zeros((mdp.num_states, mdp.num_actions))]
         self.unbiased: list[Expectation] = []
-        for _ in range(num_steps):
+        for _ in range(positive_integer(num_steps, "num_steps")):
             self.unbiased.append(self.mean(source, self.iterates[-1]))
             self.iterates.append(self.iterates[-1] + step_size * self.unbiased[-1].gradient)
 

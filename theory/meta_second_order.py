@@ -26,7 +26,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tabular import covariance
+from tabular import _checks, covariance
 from tabular.enumeration import enumerate_trajectories
 from tabular.estimators import Estimate
 from tabular.metagradient import meta_gradient
@@ -66,6 +66,7 @@ def meta_coefficient(
         If `dice` is given a loop with a baseline, or the trajectories of a shared `dice` or
         `loaded_dice` are too many to enumerate.
     """
+    _checks.instance(loop, SampledLoop, "loop")
     kind = find_estimator(estimator)
     if not kind.baseline and loop.baseline.any():
         raise ValueError(

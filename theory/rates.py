@@ -52,7 +52,7 @@ class Rate:
 
     def __post_init__(self) -> None:
         x, y = (
-            _checks.table(z, name, (len(self.x),)) for z, name in ((self.x, "x"), (self.y, "y"))
+            _checks.table(z, name, (np.size(self.x),)) for z, name in ((self.x, "x"), (self.y, "y"))
         )
         if len(x) < 2 or np.any(np.diff(x) <= 0) or x[0] <= 0 or np.any(y <= 0):
             raise ValueError(
@@ -111,13 +111,13 @@ def compositional_numbers(
     Raises
     ------
     ValueError
-        If `variable` is another, or a tree is too large (`theory.finite.paths`).
+        If `variable` is another, there is no value, or a tree is too large (`theory.finite.paths`).
     """
     names = {"N": "num_trajectories", "alpha": "step_size", "K": "num_steps"}
     if variable not in names:
         raise ValueError(f"variable must be one of {', '.join(names)}, received {variable!r}")
     rows = []
-    for value in values:
+    for value in _checks.sequence(values, "values"):
         options: dict[str, Any] = {
             "step_size": step_size,
             "num_steps": num_steps,
@@ -137,7 +137,9 @@ def degree(values: Array) -> int:
     The highest order of differences that is not zero up to rounding, 2^k units in the largest
     value for order k; n − 1 if none is, which then is no degree but all that n points can show.
     """
-    values = np.asarray(values, dtype=np.float64)
+    values = _checks.finite_array(values, "values")
+    if not values.ndim or not values.size:
+        raise ValueError(f"values must have shape (n, ...), n >= 1, received {values.shape}")
     unit = 8 * np.finfo(np.float64).eps * np.abs(values).max()
     orders = range(len(values))
     sizes = [np.abs(np.diff(values, n=k, axis=0)).max() for k in orders]

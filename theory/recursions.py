@@ -26,9 +26,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import hypot, inf, isnan, sqrt
 
-from tabular._checks import positive_integer
+from tabular._checks import instance, positive_integer
 from tabular.metagradient import positive_number
-from theory.constants import Lipschitz, Noise, Scope
+from theory.constants import Lipschitz, Noise, Scope, both
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ def recursions(
 
     Raises ValueError or TypeError if α or K is not positive.
     """
+    both((lipschitz, noise))
     alpha = positive_number(step_size, "step_size")
     a = 1 + alpha * lipschitz.c1
     B = a + alpha * noise.Delta_H
@@ -88,9 +89,15 @@ def averaged(
     outer_trajectories: int | None,
 ) -> Noise:
     """The noise of averages over so many trajectories; none where a number is None (exact)."""
+    instance(noise, Noise, "noise")
+    counts = {
+        "num_trajectories": num_trajectories,
+        "curvature_trajectories": curvature_trajectories,
+        "outer_trajectories": outer_trajectories,
+    }
     inner, curvature, outer = (
-        0.0 if count is None else 1 / sqrt(count)
-        for count in (num_trajectories, curvature_trajectories, outer_trajectories)
+        0.0 if count is None else 1 / sqrt(positive_integer(count, name))
+        for name, count in counts.items()
     )
     biased = curvature > 0
     return replace(

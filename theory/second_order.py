@@ -73,6 +73,7 @@ class SampledLoop:
     baseline: Any = None
 
     def __post_init__(self) -> None:
+        _checks.instance(self.mdp, TabularMDP, "mdp")
         shape = (self.mdp.num_states, self.mdp.num_actions)
         theta0 = _checks.logits(self.theta0, shape)
         zero = np.zeros(shape[0])
@@ -95,17 +96,20 @@ class SampledLoop:
         """The exact quantities of J_T at θ^0, ..., θ^K."""
         theta, found = self.theta0, []
         for _ in range(self.num_steps + 1):
-            if not np.isfinite(theta).all():
-                raise ValueError(
-                    f"theta must stay finite, received NaN or infinity within {self.num_steps} "
-                    "inner steps; take a smaller step_size"
-                )
+            self._require_finite(theta, "theta")
             found.append(
                 exact.evaluate(self.mdp, theta, horizon=self.horizon, terminal_value=self.baseline)
             )
             with np.errstate(over="ignore"):
                 theta = theta + self.step_size * found[-1].gradient
         return found
+
+    def _require_finite(self, table: Array, name: str) -> None:
+        if not np.isfinite(table).all():
+            raise ValueError(
+                f"{name} must stay finite, received NaN or infinity within {self.num_steps} "
+                "inner steps; take a smaller step_size, or rewards in another unit"
+            )
 
     @cached_property
     def iterates(self) -> list[Array]:
@@ -167,7 +171,9 @@ class SampledLoop:
         """S_0, ..., S_K, each (D, D)."""
         found = [np.zeros((self.theta0.size, self.theta0.size))]
         for L, noise in zip(self.factors, self.noises, strict=True):
-            found.append(L @ found[-1] @ L.T + self.step_size**2 * noise)
+            with np.errstate(over="ignore", invalid="ignore"):
+                found.append(L @ found[-1] @ L.T + np.square(self.step_size) * noise)
+            self._require_finite(found[-1], "the covariance of theta")
         return found
 
     @cached_property
@@ -198,7 +204,9 @@ class SampledLoop:
 
     def spread(self, num_trajectories: Any) -> Array:
         """√(tr S_K/N), the leading order of √E‖θ̂^K − θ^K‖²; for K = 1 it is that exactly."""
-        count = np.asarray(num_trajectories, dtype=np.float64)
+        count = _checks.finite_array(num_trajectories, "num_trajectories")
+        if np.any(count < 1):
+            raise ValueError(f"num_trajectories must be at least 1, received {num_trajectories}")
         return np.sqrt(np.trace(self.covariances[-1]) / count)
 
     def _times(self, matrix: Array, table: Array) -> Array:

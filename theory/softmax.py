@@ -16,6 +16,9 @@ from typing import Any, NamedTuple
 from tabular import _checks
 from theory import softmax_horizon, softmax_infinite
 
+#: Spans and numbers of states up to this have finite bounds.
+LARGEST = 1e120
+
 
 class DerivativeBounds(NamedTuple):
     """‖D^k J‖ <= these for every θ, and the part of D²J that `lvc` does not see.
@@ -69,7 +72,8 @@ def derivative_bounds(
     Raises
     ------
     ValueError, TypeError
-        If a number is negative, γ is not below one, or a terminal table lacks a horizon.
+        If a number is negative or above `LARGEST`, γ is not below one, or a terminal table lacks a
+        horizon.
     """
     number = _checks.one_number(num_decision_states, "num_decision_states")
     S, gamma = int(number), _checks.one_number(gamma, "gamma")
@@ -77,6 +81,7 @@ def derivative_bounds(
         raise ValueError(f"num_decision_states must be an integer >= 0, received {number}")
     if not 0 <= gamma < 1:
         raise ValueError(f"gamma must lie in [0, 1), received {gamma}")
+    _length(number, "num_decision_states")
     span = _length(reward_span, "reward_span")
     terminal = _length(terminal_span, "terminal_span")
     most = span / (1 - gamma)
@@ -95,4 +100,8 @@ def _length(value: Any, name: str) -> float:
     number = _checks.one_number(value, name)
     if number < 0:
         raise ValueError(f"{name} must not be negative, received {number}")
+    if number > LARGEST:
+        raise ValueError(
+            f"{name} must be at most {LARGEST:g}, so that its powers are finite, received {number}"
+        )
     return number

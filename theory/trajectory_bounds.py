@@ -28,6 +28,7 @@ from math import sqrt
 
 import numpy as np
 
+from tabular import _checks
 from tabular.baselines import FixedBaseline, exact_baseline, zero_baseline
 from tabular.registry import Estimator, find_estimator
 from tabular.sources import Sampled
@@ -51,6 +52,7 @@ def critic_of(source: Sampled, num_states: int) -> Critic:
     ValueError
         If the baseline is not one whose tables are known for every θ.
     """
+    _checks.instance(source, Sampled, "source")
     if not find_estimator(source.estimator).baseline:
         return Critic(np.zeros(num_states), 1.0)
     if source.baseline is exact_baseline:

@@ -28,7 +28,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tabular import exact
+from tabular import _checks, exact
 from tabular.mdp import TabularMDP
 from tabular.registry import ESTIMATORS
 from tabular.sampling import successor_rewards
@@ -69,7 +69,8 @@ def verify(
     OverflowError
         If α is so large that a variance does not fit a float.
     """
-    check_mdp(mdp)
+    _checks.instance(settings, Settings, "settings")
+    check_mdp(_checks.instance(mdp, TabularMDP, "mdp"))
     mdp = lean(mdp)
     theta = np.zeros((mdp.num_states, mdp.num_actions))
     here = exact.evaluate(mdp, theta)

@@ -97,7 +97,7 @@ def test_the_terms_of_the_theorem():
 
 
 def test_verdicts():
-    proved = BoundCheck("Lemma 4.4", 1.0, 2.0)
+    proved = BoundCheck("Lemma 4.4", 1.0, 2.0, obtained="exact", scope="every θ")
     met = dataclasses.replace(proved, rhs=0.5, scope="sampled θ")
     assert verdict([proved]) == "holds"
     assert verdict([proved, met]) == "holds, met too small"

@@ -1,5 +1,7 @@
 """The checks that all public functions share: what passes, and how the rest is named."""
 
+from numbers import Integral
+
 import numpy as np
 import pytest
 
@@ -39,6 +41,24 @@ def test_a_generator():
             TypeError, match=rf"received {name}; .* needs rng=np\.random\.default_rng"
         ):
             _checks.generator(other)
+
+
+def test_an_instance():
+    assert _checks.instance(MDP, TabularMDP, "mdp") is MDP
+    with pytest.raises(TypeError, match="mdp must be a TabularMDP, received str"):
+        _checks.instance("maze", TabularMDP, "mdp")
+    with pytest.raises(TypeError, match="n must be an Integral, received float"):
+        _checks.instance(0.5, Integral, "n")
+
+
+def test_a_sequence():
+    assert _checks.sequence(range(2), "counts") == [0, 1]
+    assert _checks.sequence(np.array([3.0]), "counts") == [3.0]
+    with pytest.raises(ValueError, match=r"counts must hold at least one number, received \[\]"):
+        _checks.sequence([], "counts")
+    for value in (None, 3, np.array(2.0)):
+        with pytest.raises(TypeError, match="counts must be a sequence"):
+            _checks.sequence(value, "counts")
 
 
 def test_a_checked_array_is_a_new_one():

@@ -66,7 +66,7 @@ def certify(
     baseline : array_like (S,), optional
         V_b, one fixed table; zero if not given, and always for `dice`.
     bits : int
-        Working precision; doubled up to `DOUBLINGS` times while something is undecided.
+        Working precision, at least 2; doubled up to `DOUBLINGS` times while something is undecided.
 
     Returns
     -------
@@ -79,6 +79,7 @@ def certify(
     ValueError, TypeError
         If an argument is not as above, or the enumeration is too large: the message says how large.
     """
+    _checks.instance(mdp, TabularMDP, "mdp")
     kind = find_estimator(estimator)
     theta = _checks.logits(theta, (mdp.num_states, mdp.num_actions))
     if theta.ndim != 2:
@@ -87,6 +88,8 @@ def certify(
     K = _checks.positive_integer(num_steps, "num_steps")
     N = _checks.positive_integer(num_trajectories, "num_trajectories")
     bits = _checks.positive_integer(bits, "bits")
+    if bits < 2:
+        raise ValueError(f"bits must be at least 2, received {bits}; 128 is the default")
     enumeration = enumerate_exactly(mdp, kind, horizon=horizon, baseline=baseline)
     require_few(enumeration, N, K)
     start = [rational(x) for x in theta.ravel()]

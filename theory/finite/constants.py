@@ -18,8 +18,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from tabular._checks import instance, one_number
 from tabular.transitions import Array
-from theory.constants import Lipschitz, Noise
+from theory.constants import Constants, Lipschitz, Noise
 from theory.finite.paths import Level, Paths
 
 #: Nodes closer than this are the same point, whose chord is rounding.
@@ -30,7 +31,7 @@ UNBIASED = 1e-9
 
 def realisable_constants(
     paths: Paths, *, sampled_outer: bool = True, rounding: float = 0.0
-) -> tuple[Lipschitz, Noise]:
+) -> Constants:
     """Return the largest values over all nodes of the tree of inner paths.
 
     Parameters
@@ -48,7 +49,8 @@ def realisable_constants(
     ValueError
         If E ĝ, E p̂ or E q̂ is not the exact one at a node (Assumption 4.2).
     """
-    alongside = paths.exact
+    alongside = instance(paths, Paths, "paths").exact
+    rounding = one_number(rounding, "rounding")
     c1, c2, rho1, rho2 = [_norm(alongside.hessian)], [_norm(alongside.cross)], [0.0], [0.0]
     spreads = []
     for i, level in enumerate(paths.levels):

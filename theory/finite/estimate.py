@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from tabular._checks import instance
 from theory.cases import describe, require_case
-from theory.constants import Lipschitz, Noise, Scope
+from theory.constants import Constants, Lipschitz, Noise, Scope, both
 from theory.finite.constants import realisable_constants
 from theory.finite.law import MetaLaw, meta_gradient_law
 from theory.finite.paths import Paths
@@ -31,14 +32,15 @@ def estimated(
     curvature_trajectories: int | None,
     outer_trajectories: int | None,
     shared: bool,
-    constants: tuple[Lipschitz, Noise] | None,
+    constants: Constants | None,
 ) -> Estimated:
     """Evaluate a bound of Theorem 4.5 beside the law; arguments as `theorem_4_5_bias.check`."""
+    instance(paths, Paths, "paths")
     case = (paths.num_trajectories, curvature_trajectories, outer_trajectories)
     require_case(*case, shared=shared)
-    lipschitz, noise = constants or realisable_constants(
-        paths, sampled_outer=outer_trajectories is not None
-    )
+    if constants is None:
+        constants = realisable_constants(paths, sampled_outer=outer_trajectories is not None)
+    lipschitz, noise = both(constants)
     counts: dict[str, Any] = {
         "curvature_trajectories": curvature_trajectories,
         "outer_trajectories": outer_trajectories,

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tabular._checks import instance
 from tabular.transitions import Array
 from theory.cases import require_case
 from theory.finite.paths import Level, Paths
@@ -63,6 +64,7 @@ def meta_gradient_law(
     ValueError, TypeError
         If a number is not positive, or `shared` has nothing to share.
     """
+    instance(paths, Paths, "paths")
     require_case(paths.num_trajectories, curvature_trajectories, outer_trajectories, shared=shared)
     problem, alpha = paths.problem, paths.step_size
     z, second = _last(paths, outer_trajectories)

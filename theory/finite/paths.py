@@ -84,8 +84,16 @@ class Paths:
 
     def error(self, power: int) -> float:
         """E‖θ̂^K − θ^K‖ for power one, its root mean square for power two."""
-        distance = np.linalg.norm(self.ends - self.iterates[-1], axis=-1)
-        return float((self.probability @ distance**power) ** (1 / power))
+        power = positive_integer(power, "power")
+        with np.errstate(over="ignore"):
+            distance = np.linalg.norm(self.ends - self.iterates[-1], axis=-1)
+            error = float((self.probability @ distance**power) ** (1 / power))
+        if not np.isfinite(error):
+            raise ValueError(
+                f"errors and their powers must stay finite over {self.num_steps} steps of "
+                f"{self.step_size}; take a smaller step_size"
+            )
+        return error
 
     @cached_property
     def outer(self) -> Outer:
@@ -112,6 +120,7 @@ class Paths:
         return total + self.problem.start_jacobian.T @ adjoint
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def inner_paths(
     problem: FiniteProblem, *, step_size: float, num_steps: int, num_trajectories: int | None
 ) -> Paths:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tabular._checks import one_number
 from tabular.metagradient import positive_number
 from tabular.transitions import Array
 from theory.finite.problem import Inner, InnerOutcomes, Outer, OuterOutcomes
@@ -30,6 +31,7 @@ class Quadratic:
     def __post_init__(self) -> None:
         positive_number(self.c1, "c1")
         positive_number(self.sigma, "sigma")
+        one_number(self.theta0, "theta0")
 
     @property
     def start(self) -> Array:

@@ -102,8 +102,17 @@ class Comparison:
 
     @property
     def variance_ratio(self) -> float:
-        """V[Y]/V[X] of `ad`: the correction's variance against the path term's."""
-        return self.laws["ad"].correction_variance / self.laws["ad"].path_variance
+        """V[Y]/V[X] of `ad`: the correction's variance against the path term's.
+
+        Raises ValueError if V[X] is zero, as where all rewards are equal.
+        """
+        own = self.laws["ad"]
+        if own.path_variance <= 0:
+            raise ValueError(
+                f"a ratio needs V[X] > 0, received {own.path_variance}, as of an MDP of equal "
+                'rewards; take laws["ad"].correction_variance itself'
+            )
+        return own.correction_variance / own.path_variance
 
     @property
     def best(self) -> dict[str, float]:

@@ -64,6 +64,7 @@ def _equality(name: str, lhs: float, size: float, setting: dict[str, Any]) -> Bo
         name=name,
         lhs=lhs,
         rhs=0.0,
+        obtained="enumeration",
         rounding=ROUNDING * size,
         scope="every realisable θ",
         setting=setting,

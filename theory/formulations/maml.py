@@ -62,7 +62,7 @@ class TinyMaml:
         estimator: str = "ad",
         baseline: Any = None,
     ) -> None:
-        self.mdp, self.horizon = mdp, horizon
+        self.mdp, self.horizon = _checks.instance(mdp, TabularMDP, "mdp"), horizon
         self._shape = (mdp.num_states, mdp.num_actions)
         phi = _checks.logits(phi, self._shape)
         if phi.ndim != 2:

@@ -37,7 +37,14 @@ def sampled_objective(
     """
     alpha = positive_number(step_size, "step_size")
     num_steps = _checks.positive_integer(num_steps, "num_steps")
-    theta = np.asarray(start)[..., None, :]
+    theta = np.asarray(start)
+    if theta.dtype.kind not in "biufc" or not np.isfinite(theta).all():
+        raise TypeError(f"start must be finite real or complex numbers, received {start!r}")
+    if theta.shape[-1:] != problem.start.shape:
+        raise ValueError(
+            f"start must have shape (..., {problem.start.size}), received {theta.shape}"
+        )
+    theta = theta[..., None, :]
     outcomes = problem.probability(problem.start).size
     samples = Samples.of(outcomes, num_trajectories, num_steps)
     probability = np.ones(theta.shape[:-1])

@@ -25,7 +25,7 @@ the sum of N scores. Sources: [Stadie2018], [AlShedivat2018]; the coefficient, [
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -70,19 +70,17 @@ class CorrectionLaw:
 
     def mean(self, coefficient: float = 1.0) -> Array:
         """E[X + c Y], (m,)."""
-        return self.path_mean + coefficient * self.correction_mean
+        c = _checks.one_number(coefficient, "coefficient")
+        return self.path_mean + c * self.correction_mean
 
     def variance(self, coefficient: float = 1.0) -> float:
         """V[X + c Y]."""
-        return (
-            self.path_variance
-            + 2 * coefficient * self.covariance
-            + coefficient**2 * self.correction_variance
-        )
+        c = _checks.one_number(coefficient, "coefficient")
+        return self.path_variance + 2 * c * self.covariance + c * c * self.correction_variance
 
     def bias(self, target: Array, coefficient: float = 1.0) -> float:
         """‖E[X + c Y] − target‖."""
-        return float(np.linalg.norm(self.mean(coefficient) - np.ravel(target)))
+        return float(np.linalg.norm(self.mean(coefficient) - self._target(target)))
 
     def squared_error(self, target: Array, coefficient: float = 1.0) -> float:
         """E‖X + c Y − target‖²."""
@@ -93,9 +91,18 @@ class CorrectionLaw:
         curvature = self.correction_variance + self.correction_mean @ self.correction_mean
         if curvature == 0:
             return 0.0
-        off = self.path_mean - np.ravel(target)
+        off = self.path_mean - self._target(target)
         vertex = -(self.covariance + off @ self.correction_mean) / curvature
         return float(np.clip(vertex, 0.0, 1.0))
+
+    def _target(self, target: Any) -> Array:
+        """A target of as many entries as φ, flat."""
+        flat = _checks.finite_array(target, "target").ravel()
+        if flat.shape != self.path_mean.shape:
+            raise ValueError(
+                f"target must have {self.path_mean.size} entries, as phi, received {flat.size}"
+            )
+        return flat
 
 
 class Paths(NamedTuple):
@@ -231,11 +238,15 @@ def small_step_variance(
 
     The arguments are those of `law`.
     """
+    for name, count in (("num_steps", num_steps), ("num_trajectories", num_trajectories)):
+        _checks.positive_integer(count, name)
+    return_baseline = _checks.one_number(return_baseline, "return_baseline")
     scores = problem.inner_scores(problem.start) @ problem.start_jacobian
     inner = problem.inner_outcomes(problem.start).probability
     outer = problem.outer_outcomes(problem.start).probability
     J = float(problem.outer_value(problem.start))
-    size = (J - return_baseline) ** 2
+    size = (J - return_baseline) * (J - return_baseline)
     if outer_trajectories is not None:
+        outer_trajectories = _checks.positive_integer(outer_trajectories, "outer_trajectories")
         size += float(outer @ (problem.outer_returns(problem.start) - J) ** 2) / outer_trajectories
     return num_steps * num_trajectories * float(inner @ (scores**2).sum(axis=-1)) * size

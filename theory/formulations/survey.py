@@ -52,10 +52,24 @@ def measures(found: Comparison) -> dict[str, float]:
         Biases at c = 0 relative to their target, and the targets' distance; variances of the
         correction, of the K-sample estimate and of the EPG estimates; best coefficients; how many
         estimates have to be averaged until the correction pays; mean squared errors.
+
+    Raises
+    ------
+    ValueError
+        If what is divided by is zero, as where all rewards are equal.
     """
     own, epg, sampled = found.laws["ad"], found.epg_target, found.sampled_target
     path, whole = own.path_variance, own.variance()
     lvc, loaded = found.laws["lvc"], found.laws["loaded_dice"]
+    sizes = {
+        "‖∇J^K‖": float(np.linalg.norm(epg)),
+        "‖∇J_S^K‖": float(np.linalg.norm(sampled)),
+        "V[X]": path,
+        "V[lvc]": lvc.path_variance,
+        "V[loaded_dice]": loaded.path_variance,
+    }
+    if min(sizes.values()) <= 0:
+        raise ValueError(f"ratios need sizes > 0, received {sizes}; take another MDP or phi")
     biases = {}
     for row in (found.row("ad", 0.0), found.row("lvc", 0.0), found.row("loaded_dice", 0.0)):
         biases[f"∇J: bias({row.estimator})"] = row.epg_bias / float(np.linalg.norm(epg))
@@ -113,6 +127,7 @@ def survey(
     """
     num_mdps = _checks.positive_integer(num_mdps, "num_mdps")
     rng = _checks.generator(rng)
+    _checks.instance(value_baseline, bool, "value_baseline")
     found: list[dict[str, float]] = []
     violated = 0
     setting: dict[str, Any] = {

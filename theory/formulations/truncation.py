@@ -136,7 +136,7 @@ def truncations(
     path = _path(problem, phi, step_size, lifetime)
     whole = meta_gradient(problem, phi, step_size=step_size, num_steps=lifetime)
     found = []
-    for window in windows:
+    for window in _checks.sequence(windows, "windows"):
         mean, variance = np.zeros(whole.shape), 0.0
         for start, end in window_ends(lifetime, window):
             part = replace(problem, theta0=path[start])
@@ -183,7 +183,11 @@ def leading_bias(
     inner, outer = problem.inner(phi, start).exact(), problem.outer(phi, start).exact()
     moved = inner.vjp(outer.gradient) + outer.vjp(inner.gradient)
     steps = sum((e - s) * (lifetime - e) for s, e in window_ends(lifetime, window))
-    return -(step_size**2) * steps * problem.cross(inner, moved)
+    with np.errstate(over="ignore"):
+        leading = -np.square(step_size) * steps * problem.cross(inner, moved)
+    if not np.isfinite(leading).all():
+        raise ValueError(f"the leading bias must be finite; take a step_size below {step_size}")
+    return np.asarray(leading)
 
 
 def check_truncation(
@@ -212,6 +216,7 @@ def check_truncation(
     -----
     The other arguments and the errors are those of `truncations`, with one window.
     """
+    _checks.instance(constants, Lipschitz, "constants")
     path = _path(problem, phi, step_size, lifetime)
     (found,) = truncations(problem, phi, step_size=step_size, lifetime=lifetime, windows=[window])
     growth = 1 + step_size * constants.c1

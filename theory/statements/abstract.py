@@ -23,11 +23,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from tabular._checks import finite_array, one_number, positive_integer
 from tabular.mdp import TabularMDP
 from tabular.problems import Lirpg, Maml
 from tabular.sources import Sampled
 from tabular.transitions import Array
 from theory.bounds import BoundCheck
+from theory.constants import Scope
 from theory.finite.quadratic import Quadratic
 from theory.finite.tabular import TabularFinite
 from theory.hessian_error import hessian_error_curve
@@ -50,7 +52,10 @@ def two_arms() -> TabularFinite:
 
 def compositional_rates(num_steps: int) -> tuple[Rate, ...]:
     """Return the rates of the compositional part against N and α for one K, 1 to 3."""
-    bandit, K = two_arms(), num_steps
+    K = positive_integer(num_steps, "num_steps")
+    if K not in COUNTS:
+        raise ValueError(f"num_steps must be one of {', '.join(map(str, COUNTS))}, received {K}")
+    bandit = two_arms()
     counts = np.array(COUNTS[K], dtype=np.float64)
     in_n = compositional_numbers(bandit, "N", COUNTS[K], num_steps=K)
     small = compositional_numbers(bandit, "alpha", SMALL_STEPS, num_steps=K, num_trajectories=4)
@@ -70,7 +75,7 @@ def compositional_rates(num_steps: int) -> tuple[Rate, ...]:
 
 def step_rates(most_steps: int = 8) -> tuple[Rate, ...]:
     """Return the rates against K: at αc₁ → 0 in K, at large αc₁ in a^K."""
-    steps = range(1, most_steps + 1)
+    steps = range(1, positive_integer(most_steps, "most_steps") + 1)
     K = np.array(steps, dtype=np.float64)
     small = compositional_numbers(two_arms(), "K", steps, step_size=1e-4, num_trajectories=2)
     climb = compositional_numbers(Quadratic(), "K", steps, step_size=10.0, num_trajectories=2)
@@ -106,20 +111,36 @@ def hessian_rates(num_steps: int) -> tuple[Rate, ...]:
 
 
 def stated_compositional_rate(
-    lhs: Array, step_sizes: Array, *, c1: float, sigma_in: float, num_steps: int, N: int
+    lhs: Array,
+    step_sizes: Array,
+    *,
+    c1: float,
+    sigma_in: float,
+    num_steps: int,
+    N: int,
+    scope: Scope,
 ) -> tuple[BoundCheck, ...]:
     """Check errors at each α against (2c₁)^{K−1} K α^K σ_in/√N, the abstract's rate.
 
     It follows from Lemma 4.4 where αc₁ >= 1, and fails for K > 1 as α → 0.
     """
-    K = num_steps
-    rhs = (2 * c1) ** (K - 1) * K * step_sizes**K * sigma_in / np.sqrt(N)
+    lhs, step_sizes = finite_array(lhs, "lhs"), finite_array(step_sizes, "step_sizes")
+    if lhs.ndim != 1 or lhs.shape != step_sizes.shape or np.any(step_sizes <= 0):
+        raise ValueError(
+            "lhs and step_sizes must be of one length, with positive steps, received shapes "
+            f"{lhs.shape} and {step_sizes.shape}, steps {step_sizes}"
+        )
+    K, N = positive_integer(num_steps, "num_steps"), positive_integer(N, "N")
+    c1, sigma_in = one_number(c1, "c1"), one_number(sigma_in, "sigma_in")
+    with np.errstate(over="ignore"):
+        rhs = (2 * c1) ** (K - 1) * K * step_sizes**K * sigma_in / np.sqrt(N)
     return tuple(
         BoundCheck(
             "abstract, compositional",
             float(left),
             float(right),
             obtained="enumeration",
+            scope=scope,
             rounding=1e-12 * float(right),
             setting={"K": K, "N": N, "step_size": float(alpha), "alpha c1": float(alpha) * c1},
         )

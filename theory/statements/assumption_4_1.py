@@ -60,6 +60,7 @@ def check(
     inner, outer = inner_objective(problem, phi), outer_objective(problem)
     if constants is None:
         constants = certified_lipschitz(problem, phi)
+    _checks.instance(constants, Lipschitz, "constants")
     met: dict[str, float] = dict.fromkeys(("c1", "c2", "rho1", "rho2", "m1", "mu1", "mu2"), 0.0)
     for group in points(thetas, inner):
         here = evaluation(inner, group)

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from tabular._checks import instance
 from tabular.problems import Problem
 from tabular.sources import Mean, Sampled, Update
 from theory.bounds import BoundCheck
@@ -80,6 +81,7 @@ def _check(name: str, objective: Objective, source: Sampled, thetas: Any) -> Bou
         sum(terms.values()),
         terms=terms,
         obtained="exact moments",
+        scope="every θ",
         rounding=ROUNDING * W * (W * R + ends),
         setting={
             "estimator": source.estimator,
@@ -99,6 +101,7 @@ def bias_bound(objective: Objective, source: Sampled) -> dict[str, float]:
     ValueError
         If the horizons differ, or the baseline is not known for every θ.
     """
+    instance(source, Sampled, "source")
     mdp, gamma, horizon = objective.mdp, objective.gamma, source.horizon
     if objective.horizon not in (None, horizon):
         raise ValueError(

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from tabular import covariance, reward_covariance
+from tabular._checks import instance
 from tabular.mdp import TabularMDP
 from tabular.meta_moments import sandwich, trajectory_law
 from tabular.problems import Lirpg, Problem
@@ -67,6 +68,7 @@ def check(
     phi = checked_phi(problem, phi)
     if constants is None:
         constants = certified_noise(problem, phi, source, outer)
+    instance(constants, Noise, "constants")
     objective, last = inner_objective(problem, phi), outer_objective(problem)
     met: dict[str, float] = {}
     for group in points(thetas, objective):

@@ -36,9 +36,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tabular._checks import instance, positive_integer
+from tabular.metagradient import positive_number
 from theory.bounds import BoundCheck, Obtained
-from theory.constants import Lipschitz, Noise, Scope
-from theory.recursions import weaker
+from theory.constants import Lipschitz, Noise, Scope, both, require_sizes
+from theory.recursions import or_infinite, weaker
 from theory.statements.lemma_4_4 import second_moment_bound
 
 
@@ -55,6 +57,14 @@ class Loop(NamedTuple):
     step_size: float
     num_steps: int
     num_trajectories: int
+
+    def checked(self) -> Loop:
+        """Itself, once all three are positive numbers, or ValueError or TypeError."""
+        return Loop(
+            positive_number(self.step_size, "step_size"),
+            positive_integer(self.num_steps, "num_steps"),
+            positive_integer(self.num_trajectories, "num_trajectories"),
+        )
 
     @property
     def setting(self) -> dict[str, Any]:
@@ -89,6 +99,9 @@ class SecondLipschitz:
     nu_q: float
     scope: Scope
 
+    def __post_init__(self) -> None:
+        require_sizes(self)
+
     @classmethod
     def unbiased_maml(cls, lipschitz: Lipschitz, nu1: float = 0.0) -> SecondLipschitz:
         """Those of H̄ = H and J_out = J_in: all in Assumption 4.1 but ν₁, for DH, if K > 1."""
@@ -96,14 +109,20 @@ class SecondLipschitz:
         return cls(c1, 0.0, rho1, 0.0, nu1, 0.0, rho1, 0.0, lipschitz.scope)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def bias_bound(f: Smoothness, lipschitz: Lipschitz, noise: Noise, loop: Loop) -> float:
-    """The right-hand side of Prop 5.2."""
-    alpha, K, N = loop
-    a = 1 + alpha * lipschitz.c1
+    """The right-hand side of Prop 5.2; infinite where it leaves the range of floats."""
+    both((lipschitz, noise))
+    C0, C1 = instance(f, Smoothness, "f")
+    if not (C0 >= 0 and C1 >= 0):
+        raise ValueError(f"the constants of f must be numbers >= 0, received {f}")
+    alpha, K, N = loop.checked()
+    a = np.float64(1 + alpha * lipschitz.c1)
     before = np.concatenate([[0.0], np.cumsum(a ** np.arange(K - 1))])
     j = np.arange(K)
     ell = f.C1 * a ** (2 * j) + f.C0 * alpha * lipschitz.rho1 * a ** np.maximum(j - 1, 0) * before
-    return float(alpha**2 * noise.sigma_in**2 / (2 * N) * ell.sum())
+    total = np.square(alpha * noise.sigma_in) / (2 * N) * ell.sum()
+    return or_infinite({"1/N": float(total)})["1/N"]
 
 
 def compositional_bias(
@@ -172,19 +191,23 @@ def meta_gradient_bias(
         lhs,
         sum(terms.values()),
         terms,
-        obtained,
+        obtained=obtained,
         scope=on_segments(weaker(lipschitz.scope, noise.scope, second.scope)),
         rounding=rounding,
         setting=loop.setting | {"shared": shared},
     )
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def meta_terms(
     lipschitz: Lipschitz, second: SecondLipschitz, noise: Noise, loop: Loop, *, shared: bool
 ) -> dict[str, float]:
     """The Hessian term m₁ δ_K, and the compositional and coupling terms of order 1/N."""
-    (alpha, K, N), one, two = loop, lipschitz, second
-    a, B = 1 + alpha * one.c1, 1 + alpha * two.H_bar
+    both((lipschitz, noise))
+    instance(shared, bool, "shared")
+    instance(second, SecondLipschitz, "second")
+    (alpha, K, N), one, two = loop.checked(), lipschitz, second
+    a, B = np.float64(1 + alpha * one.c1), np.float64(1 + alpha * two.H_bar)
     zeta, delta, z = one.zeta0, 0.0, [one.zeta0]
     for _ in range(K):
         delta = B * delta + alpha * (noise.Delta_H * zeta + noise.Delta_J)
@@ -205,11 +228,12 @@ def meta_terms(
             a * Q + alpha * (two.rho_bar2 * M + two.G_bar * a * P),
             a**2 * U + alpha * one.rho1 * Q + alpha * later,
         )
-    return {
+    terms = {
         "Hessian": one.m1 * delta,
-        "compositional": alpha**2 / N * curved,
-        "coupling": alpha**2 / N * coupled,
+        "compositional": np.square(alpha) / N * curved,
+        "coupling": np.square(alpha) / N * coupled,
     }
+    return or_infinite({name: float(term) for name, term in terms.items()})
 
 
 def on_segments(scope: Scope) -> Scope:

@@ -16,15 +16,14 @@ Assumption 4.3 besides 4.1 and 4.2; the second moment is derived here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import sqrt
 from typing import Any
 
 import numpy as np
 
-from tabular._checks import finite_array, positive_integer
+from tabular._checks import finite_array, instance, one_number
 from tabular.transitions import Array
 from theory.bounds import BoundCheck
-from theory.constants import Lipschitz, Noise
+from theory.constants import Constants, Lipschitz, Noise, both
 from theory.finite.constants import chord, realisable_constants
 from theory.finite.paths import Paths
 from theory.recursions import averaged, recursions, weaker
@@ -60,8 +59,6 @@ def second_moment_bound(
 def _recursions(
     lipschitz: Lipschitz, noise: Noise, alpha: float, num_steps: int, count: int | None
 ) -> Any:
-    if count is not None:
-        positive_integer(count, "num_trajectories")
     noise = averaged(
         noise, num_trajectories=count, curvature_trajectories=None, outer_trajectories=None
     )
@@ -73,7 +70,7 @@ def check(
     *,
     f: str | Callable[[Array], Array] = "identity",
     lipschitz_f: float | None = None,
-    constants: tuple[Lipschitz, Noise] | None = None,
+    constants: Constants | None = None,
 ) -> tuple[BoundCheck, ...]:
     """Check every inequality of the lemma by enumeration.
 
@@ -97,9 +94,13 @@ def check(
     Raises
     ------
     ValueError, TypeError
-        If f is unknown, C₀ is not a number >= 0, or Assumption 4.2 fails at a realisable θ.
+        If f is unknown or its values are not finite and one for each θ, C₀ is not a number >= 0, or
+        Assumption 4.2 fails at a realisable θ.
     """
-    lipschitz, noise = constants or realisable_constants(paths, sampled_outer=False)
+    instance(paths, Paths, "paths")
+    if constants is None:
+        constants = realisable_constants(paths, sampled_outer=False)
+    lipschitz, noise = both(constants)
     end = paths.iterates[-1]
     name, values, exact = _values(paths, f)
     slope = chord(paths.ends - end, values - exact)
@@ -119,98 +120,12 @@ def check(
             name=f"Lemma 4.4, {side}",
             lhs=lhs,
             rhs=rhs,
+            obtained="enumeration",
             scope=weaker(lipschitz.scope, noise.scope),
             rounding=ROUNDING * size,
             setting={"K": paths.num_steps, "α": paths.step_size, "N": paths.num_trajectories},
         )
         for side, (lhs, rhs) in sides.items()
-    )
-
-
-def check_sampled(
-    ends: Any,
-    end: Any,
-    *,
-    constants: tuple[Lipschitz, Noise],
-    step_size: float,
-    num_steps: int,
-    num_trajectories: int,
-    f: Callable[[Array], Array] | None = None,
-    lipschitz_f: float = 1.0,
-) -> BoundCheck:
-    """Check E‖f(θ̂^K) − f(θ^K)‖ <= C₀s_K from sampled paths, on MDPs of any size.
-
-    Parameters
-    ----------
-    ends : array_like (n, ...)
-        θ̂^K of n >= 2 independent paths.
-    end : array_like (...)
-        θ^K.
-    constants : (Lipschitz, Noise)
-        Proved for every θ, such as those of a softmax policy.
-    step_size, num_steps, num_trajectories
-        α, K and N.
-    f : callable, optional
-        A function of θ (..., the shape of `end`), with values (..., anything); θ itself if None.
-    lipschitz_f : float
-        C₀.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If the samples do not fit θ^K or are fewer than two, or a number is not positive.
-    """
-    ends, end = finite_array(ends, "ends"), finite_array(end, "end")
-    if ends.shape[1:] != end.shape or len(ends) < 2:
-        raise ValueError(
-            f"ends must be at least two samples (n, *{end.shape}), received {ends.shape}"
-        )
-    change = ends - end if f is None else f(ends) - f(end[None])
-    errors = np.linalg.norm(change.reshape(len(ends), -1), axis=1)
-    lipschitz, noise = constants
-    s = second_moment_bound(
-        lipschitz,
-        noise,
-        step_size=step_size,
-        num_steps=num_steps,
-        num_trajectories=num_trajectories,
-    )
-    return BoundCheck(
-        name="Lemma 4.4, error of θ" if f is None else "Lemma 4.4, error of f",
-        lhs=float(errors.mean()),
-        rhs=_constant(lipschitz_f) * s,
-        obtained="sampling",
-        standard_error=float(errors.std(ddof=1) / sqrt(len(errors))),
-        scope=weaker(lipschitz.scope, noise.scope),
-        rounding=ROUNDING * float(np.abs(ends).max()),
-        setting={"K": num_steps, "α": step_size, "N": num_trajectories, "paths": len(ends)},
-    )
-
-
-def check_one_step(
-    variance: float,
-    *,
-    constants: tuple[Lipschitz, Noise],
-    step_size: float,
-    num_trajectories: int,
-) -> BoundCheck:
-    """Check s_1 = α√(V/N) against the bound, V the exact variance of one trajectory's ĝ at θ⁰.
-
-    V is the trace of `tabular.moments.gradient_covariance`; raises ValueError if it is negative.
-    """
-    lipschitz, noise = constants
-    rhs = second_moment_bound(
-        lipschitz, noise, step_size=step_size, num_steps=1, num_trajectories=num_trajectories
-    )
-    lhs = step_size * sqrt(_constant(variance, "variance") / num_trajectories)
-    return BoundCheck(
-        name="Lemma 4.4, second moment",
-        lhs=lhs,
-        rhs=rhs,
-        obtained="exact moments",
-        scope=weaker(lipschitz.scope, noise.scope),
-        rounding=ROUNDING * lhs,
-        setting={"K": 1, "α": step_size, "N": num_trajectories},
     )
 
 
@@ -223,11 +138,17 @@ def _values(paths: Paths, f: str | Callable[[Array], Array]) -> tuple[str, Array
         return "p", paths.outer.gradient, paths.exact_outer.gradient
     if not callable(f):
         raise ValueError(f'f must be "identity", "outer gradient" or a function, received {f!r}')
-    return "f", np.reshape(f(ends), (len(ends), -1)), np.reshape(f(end), (1, -1))
+    values, exact = finite_array(f(ends), "f at the ends"), finite_array(f(end), "f at θ^K")
+    if values.shape[:1] != ends.shape[:1] or exact.shape != (1, *values.shape[1:]):
+        raise ValueError(
+            f"f must take θ (..., d) to (...) or (..., r), here ({len(ends)}, d) and (1, d), "
+            f"received values of shapes {values.shape} and {exact.shape}; reduce over axis -1 only"
+        )
+    return "f", values.reshape(len(ends), -1), exact.reshape(1, -1)
 
 
-def _constant(value: float, name: str = "lipschitz_f") -> float:
-    number = float(finite_array(value, name))
+def _constant(value: float) -> float:
+    number = one_number(value, "lipschitz_f")
     if number < 0:
-        raise ValueError(f"{name} must be a number >= 0, received {value}")
+        raise ValueError(f"lipschitz_f must be a number >= 0, received {value}")
     return number

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from theory.bounds import BoundCheck
+from tabular import _checks
+from theory.bounds import BoundCheck, law_check
 from theory.finite.vectors import FiniteLaw
 
 
@@ -24,13 +25,14 @@ def lemma_h2(law: FiniteLaw, x: Any) -> tuple[BoundCheck, BoundCheck, BoundCheck
     ValueError, TypeError
         If the values do not fit the law.
     """
+    _checks.instance(law, FiniteLaw, "law")
     x = law.values(x, "x")
     norm, mean_norm = float(np.linalg.norm(law.mean(x))), law.mean_norm(x)
     second = law.second_moment(x)
     linear = law.norm_rounding(x.shape[1], 2 * mean_norm)
     square = law.rounding(x.shape[1], 4 * second)
     return (
-        BoundCheck("Lemma H.2", norm, mean_norm, rounding=linear),
-        BoundCheck("Lemma H.2, squares", norm**2, mean_norm**2, rounding=square),
-        BoundCheck("Lemma H.2, second moment", mean_norm**2, second, rounding=square),
+        law_check("Lemma H.2", norm, mean_norm, rounding=linear),
+        law_check("Lemma H.2, squares", norm**2, mean_norm**2, rounding=square),
+        law_check("Lemma H.2, second moment", mean_norm**2, second, rounding=square),
     )

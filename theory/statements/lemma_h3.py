@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from theory.bounds import BoundCheck
+from tabular import _checks
+from theory.bounds import BoundCheck, law_check
 from theory.finite.vectors import FiniteLaw, same_shape
 
 
@@ -24,6 +25,7 @@ def lemma_h3(law: FiniteLaw, x: Any, y: Any) -> tuple[BoundCheck, BoundCheck]:
     ValueError, TypeError
         If the values do not fit the law, or each other.
     """
+    _checks.instance(law, FiniteLaw, "law")
     x, y = law.values(x, "x"), law.values(y, "y")
     same_shape(x, y)
     mean = {"E‖X‖": law.mean_norm(x), "E‖Y‖": law.mean_norm(y)}
@@ -42,4 +44,4 @@ def _check(
     law: FiniteLaw, name: str, lhs: float, terms: dict[str, float], dimension: int
 ) -> BoundCheck:
     rhs = sum(terms.values())
-    return BoundCheck(name, lhs, rhs, terms, rounding=law.norm_rounding(dimension, 2 * rhs))
+    return law_check(name, lhs, rhs, terms, rounding=law.norm_rounding(dimension, 2 * rhs))

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from tabular import _checks
-from theory.bounds import BoundCheck
+from theory.bounds import BoundCheck, law_check
 from theory.finite.vectors import FiniteLaw, bounded, same_shape
 
 
@@ -42,6 +42,7 @@ def lemma_h5(law: FiniteLaw, x: Any, y: Any, point: Any) -> tuple[BoundCheck, ..
     ValueError, TypeError
         If the values do not fit the law, each other or the point.
     """
+    _checks.instance(law, FiniteLaw, "law")
     x, y = law.values(x, "x"), law.values(y, "y")
     same_shape(x, y)
     dimension = x.shape[1]
@@ -55,8 +56,8 @@ def lemma_h5(law: FiniteLaw, x: Any, y: Any, point: Any) -> tuple[BoundCheck, ..
     # E‖X − x‖² and its parts are at most 2 (E‖X‖² + ‖x‖²).
     spread = 2 * (second + float(at @ at))
     return (
-        BoundCheck("Lemma H.5 (i)", parts, 0.0, rounding=law.rounding(dimension, 8 * second)),
-        BoundCheck(
+        law_check("Lemma H.5 (i)", parts, 0.0, rounding=law.rounding(dimension, 8 * second)),
+        law_check(
             "Lemma H.5 (ii)",
             abs(around - (variance + shift)),
             0.0,
@@ -85,4 +86,4 @@ def _sum(law: FiniteLaw, x: Any, y: Any) -> BoundCheck:
         lhs, rhs, rounding = abs(both - (first + second)), 0.0, 3 * rounding
     else:
         lhs, rhs = both, (first**0.5 + second**0.5) ** 2
-    return BoundCheck("Lemma H.5 (iii)", lhs, rhs, rounding=rounding, setting=setting)
+    return law_check("Lemma H.5 (iii)", lhs, rhs, rounding=rounding, setting=setting)

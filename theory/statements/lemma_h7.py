@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from theory.bounds import BoundCheck
+from tabular import _checks
+from theory.bounds import BoundCheck, law_check
 from theory.finite.vectors import FiniteLaw
 
 
@@ -23,6 +24,7 @@ def lemma_h7(law: FiniteLaw, x: Any, labels: Any) -> BoundCheck:
     ValueError, TypeError
         If the values or the labels do not fit the law.
     """
+    _checks.instance(law, FiniteLaw, "law")
     x = law.values(x, "x")
     given = np.asarray(labels)
     if given.shape != (law.num_outcomes,):
@@ -30,7 +32,14 @@ def lemma_h7(law: FiniteLaw, x: Any, labels: Any) -> BoundCheck:
             f"labels must have shape ({law.num_outcomes},), one for each outcome, "
             f"received {given.shape}"
         )
-    _, label = np.unique(given, return_inverse=True)
+    if not np.all(given == given):
+        raise ValueError("labels must not be NaN; give each outcome a label, such as a number")
+    try:
+        _, label = np.unique(given, return_inverse=True)
+    except TypeError:
+        raise TypeError(
+            f"labels must be of one kind, numbers or strings, received {labels!r}"
+        ) from None
     weight = np.bincount(label, law.probability)
     # Within a label; one of no probability has no conditional law and needs none.
     within = np.divide(
@@ -48,4 +57,4 @@ def lemma_h7(law: FiniteLaw, x: Any, labels: Any) -> BoundCheck:
     # A conditional mean is a second sum; ‖E[X | Y]‖ <= E[‖X‖ | Y], so all is at most E‖X‖².
     rounding = law.rounding(x.shape[1], 16 * law.second_moment(x))
     lhs = abs(law.variance(x) - sum(parts.values()))
-    return BoundCheck("Lemma H.7", lhs, 0.0, rounding=rounding, setting=parts)
+    return law_check("Lemma H.7", lhs, 0.0, rounding=rounding, setting=parts)

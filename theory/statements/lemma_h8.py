@@ -19,7 +19,7 @@ import numpy as np
 
 from tabular import _checks
 from tabular.transitions import Array
-from theory.bounds import BoundCheck
+from theory.bounds import BoundCheck, law_check
 from theory.finite.vectors import EPSILON, SMALLEST, FiniteLaw, bounded
 
 
@@ -87,7 +87,7 @@ def lemma_h8(joint: Any, psi: Any, phi: Any, varphi: Any) -> BoundCheck:
     gap = (2 * law.num_outcomes + 8) * (EPSILON * product + SMALLEST)
     apart = bool(np.all(np.abs(table - product) <= gap))
     bound = 0.0 if apart else float((zeta @ spread**2) ** 0.5 * (eta @ outer**2) ** 0.5)
-    return BoundCheck(
+    return law_check(
         "Lemma H.8",
         float(np.linalg.norm(mean)),
         bound,

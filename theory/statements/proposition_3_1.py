@@ -66,14 +66,16 @@ def check(
     u = gradient if direction is None else finite_array(direction, "direction")
     if u.shape != phi.shape:
         raise ValueError(f"direction must have the shape {phi.shape} of phi, received {u.shape}")
-    length = float(np.linalg.norm(u))
-    if length == 0:
+    if not u.any():
         if direction is not None:
             raise ValueError("direction must not be zero")
-        u, length = np.ones(phi.shape), float(np.sqrt(phi.size))
-    u = u / length
+        u = np.ones(phi.shape)
+    u = u / np.abs(u).max()  # Its square is finite.
+    u = u / np.linalg.norm(u)
     largest = positive_number(difference, "difference")
     steps = np.asarray(largest / 2.0 ** np.arange(HALVINGS), dtype=np.float64)
+    if steps[-1] < np.finfo(np.float64).tiny:
+        raise ValueError(f"difference must be well above the smallest float, received {largest}")
     around = np.concatenate([steps, -steps]).reshape(-1, *(1,) * phi.ndim)
     values = _values(problem, phi + around * u, step_size, num_steps)
     slope, error = _extrapolate(values, steps)
@@ -82,6 +84,7 @@ def check(
         lhs=abs(float((gradient * u).sum()) - slope),
         rhs=0.0,
         obtained="exact",
+        scope="every θ",
         rounding=SAFETY * error,
         setting={"K": num_steps, "α": step_size, "directional derivative": slope},
     )
@@ -101,6 +104,7 @@ def check_products(problem: FiniteProblem, *, step_size: float, num_steps: int) 
         lhs=float(np.linalg.norm(paths.truth - products)),
         rhs=0.0,
         obtained="exact",
+        scope="every θ",
         rounding=ROUNDING * float(size + np.linalg.norm(products)),
         setting={"K": num_steps, "α": step_size},
     )

@@ -26,7 +26,7 @@ import numpy as np
 
 from theory.bounds import BoundCheck
 from theory.cases import require_case
-from theory.constants import Lipschitz, Noise
+from theory.constants import Constants, Lipschitz, Noise
 from theory.finite.estimate import estimated
 from theory.finite.paths import Paths
 from theory.finite.rounding import hidden_rounding
@@ -92,7 +92,7 @@ def check(
     curvature_trajectories: int | None,
     outer_trajectories: int | None = None,
     shared: bool = False,
-    constants: tuple[Lipschitz, Noise] | None = None,
+    constants: Constants | None = None,
 ) -> BoundCheck:
     """Check the bound against the exact mean of the estimated meta-gradient.
 
@@ -134,6 +134,7 @@ def check(
         lhs=float(np.linalg.norm(law.mean - paths.truth)),
         rhs=sum(found.terms.values()),
         terms=found.terms,
+        obtained="enumeration",
         scope=found.scope,
         rounding=ROUNDING * size + hidden,
         setting=found.setting,

@@ -24,7 +24,7 @@ import numpy as np
 
 from theory.bounds import BoundCheck
 from theory.cases import require_case
-from theory.constants import Lipschitz, Noise
+from theory.constants import Constants, Lipschitz, Noise
 from theory.finite.estimate import estimated
 from theory.finite.paths import Paths
 from theory.recursions import averaged, or_infinite, recursions
@@ -85,7 +85,7 @@ def check(
     curvature_trajectories: int | None,
     outer_trajectories: int | None,
     shared: bool = False,
-    constants: tuple[Lipschitz, Noise] | None = None,
+    constants: Constants | None = None,
 ) -> BoundCheck:
     """Check the bound against the exact variance; arguments as `theorem_4_5_bias.check`."""
     found = estimated(
@@ -102,6 +102,7 @@ def check(
         lhs=law.variance,
         rhs=sum(found.terms.values()),
         terms=found.terms,
+        obtained="enumeration",
         scope=found.scope,
         rounding=ROUNDING * float(law.variance + np.sum(law.mean**2)),
         setting=found.setting,

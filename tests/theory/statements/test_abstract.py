@@ -52,10 +52,11 @@ def test_stated_rate_holds_from_alpha_c1_of_one_on(K, c1):
     steps = np.array([1.0, 3.0, 100.0]) / c1
     options = {"num_steps": K, "num_trajectories": 4}
     problem = Quadratic(c1=c1, sigma=0.7)
+    stated = {"c1": c1, "sigma_in": 0.7, "num_steps": K, "N": 4, "scope": "every θ"}
     spread = compositional_numbers(problem, "alpha", steps, **options).spread
-    checks = stated_compositional_rate(spread, steps, c1=c1, sigma_in=0.7, num_steps=K, N=4)
+    checks = stated_compositional_rate(spread, steps, **stated)
     assert all(check.holds for check in checks)
     steps = np.array([1e-3, 1e-2]) / c1
     spread = compositional_numbers(problem, "alpha", steps, **options).spread
-    checks = stated_compositional_rate(spread, steps, c1=c1, sigma_in=0.7, num_steps=K, N=4)
+    checks = stated_compositional_rate(spread, steps, **stated)
     assert all(check.holds == (K == 1) for check in checks)

@@ -1,20 +1,16 @@
 """Lemma 4.4: attained, never violated, and caught when it is made wrong."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from tabular import TabularMDP, exact, moments
+from tabular import TabularMDP
 from tabular.baselines import zero_baseline
-from tabular.metagradient import adapt
 from tabular.problems import Maml
 from tabular.sources import Sampled
 from tests.tabular.tolerances import Tolerance, assert_close
 from tests.theory.finite.toys import Polynomial
 from tests.theory.statements.attained import ALPHA, QUADRATIC, SIGMA, C
 from theory.constants import Lipschitz, Noise
-from theory.finite.constants import realisable_constants
 from theory.finite.paths import inner_paths
 from theory.finite.tabular import TabularFinite
 from theory.statements import lemma_4_4
@@ -108,62 +104,15 @@ def test_tiny_mdps():
             assert all(check.holds for check in checks)
 
 
-def test_sampled_paths():
-    """The mean error of a sample of paths, against its enumeration and its bound."""
-    mdp = TabularMDP.random(2, 2, gamma=0.9, concentration=0.5, rng=np.random.default_rng(6))
-    phi, source = np.zeros((2, 2)), Sampled("lvc", 1, 2, zero_baseline)
-    problem = Maml(mdp, 2)
-    finite = TabularFinite(problem, phi, source)
-    paths = inner_paths(finite, step_size=1.0, num_steps=2, num_trajectories=1)
-    known = realisable_constants(paths)
-    rng, many = np.random.default_rng(7), np.zeros((4000, 2, 2))
-    ends = many
-    for _ in range(2):
-        ends = ends + source(problem.inner(many, ends), rng).gradient
-    end = adapt(problem, phi, step_size=1.0, num_steps=2)[-1]
-    options = {"step_size": 1.0, "num_steps": 2, "num_trajectories": 1}
-    result = lemma_4_4.check_sampled(ends, end, constants=known, **options)
-    assert abs(result.lhs - paths.error(1)) < 5 * result.standard_error
-    assert result.holds
-    assert result.obtained == "sampling"
-    value = lemma_4_4.check_sampled(
-        ends,
-        end,
-        constants=known,
-        **options,
-        f=lambda theta: exact.value(mdp, theta, horizon=2),
-        lipschitz_f=known[0].m1,
-    )
-    assert value.holds
-    none = [replace(part, scope="sampled θ") for part in known]
-    none[1] = replace(none[1], sigma_in=none[1].sigma_in / 10)
-    wrong = lemma_4_4.check_sampled(ends, end, constants=tuple(none), **options)
-    assert not wrong.holds
-    assert not wrong.certified
-    with pytest.raises(ValueError, match="at least two samples"):
-        lemma_4_4.check_sampled(ends[:1], end, constants=known, **options)
-
-
-def test_one_step_from_exact_moments():
-    mdp = TabularMDP.random(2, 2, gamma=0.9, concentration=0.5, rng=np.random.default_rng(8))
-    phi = np.array([[0.4, -0.3], [0.8, 0.1]])
-    finite = TabularFinite(Maml(mdp, 2), phi, Sampled("lvc", 1, 2, zero_baseline))
-    paths = inner_paths(finite, step_size=0.5, num_steps=1, num_trajectories=2)
-    covariance = moments.gradient_covariance(mdp, phi, "lvc", horizon=2, baseline=np.zeros(2))
-    variance = float(np.trace(np.reshape(covariance, (4, 4))))
-    known = realisable_constants(paths)
-    result = lemma_4_4.check_one_step(variance, constants=known, step_size=0.5, num_trajectories=2)
-    assert_close(result.lhs, paths.error(2), ATTAINED)
-    assert_close(result.lhs, result.rhs, ATTAINED)
-    assert result.holds
-    with pytest.raises(ValueError, match="variance must be"):
-        lemma_4_4.check_one_step(-1.0, constants=known, step_size=0.5, num_trajectories=2)
-
-
 def test_bad_input():
     paths = inner_paths(QUADRATIC, step_size=1.0, num_steps=1, num_trajectories=1)
     with pytest.raises(ValueError, match="f must be"):
         lemma_4_4.check(paths, f="outer")
+    for wrong in (np.sum, lambda t: t.sum(axis=0), lambda t: np.zeros(5)):
+        with pytest.raises(ValueError, match=r"f must take θ \(..., d\) to"):
+            lemma_4_4.check(paths, f=wrong)
+    with pytest.raises(ValueError, match="f at the ends must be finite, received NaN"):
+        lemma_4_4.check(paths, f=lambda t: np.full(t.shape, np.nan))
     with pytest.raises(ValueError, match="lipschitz_f must be a number >= 0"):
         lemma_4_4.check(paths, lipschitz_f=-1.0)
     with pytest.raises(ValueError, match="num_trajectories must be"):
