@@ -48,7 +48,7 @@ class BoundsTable:
             width = options.max_width
         terms = terms_table(self.report.bounds, SHORT)
         if terms is not None:
-            yield Text("Theorem 4.5: what rhs, met is made of", style="bold", overflow="fold")
+            yield Text("\nTheorem 4.5: what rhs, met is made of", style="bold", overflow="fold")
             yield terms
         yield from Text(_caption(self.report), style="dim", overflow="fold").wrap(console, width)
 
