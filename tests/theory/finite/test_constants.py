@@ -5,8 +5,10 @@ import pytest
 
 from tests.tabular.tolerances import Tolerance, assert_close
 from tests.theory.finite.toys import Polynomial, Scalar
-from theory.finite.constants import realisable_constants
+from theory.finite.constants import chord, realisable_constants
 from theory.finite.paths import inner_paths
+from theory.finite.quadratic import Quadratic
+from theory.statements import lemma_4_4, theorem_4_5_bias, theorem_4_5_variance
 
 #: Norms by the same library, in another order.
 LOOPS = Tolerance(rtol=1e-9, atol=1e-12)
@@ -109,3 +111,29 @@ def test_exact_sources_need_no_assumption():
     assert noise.sigma_in == noise.sigma_p == 0.0
     assert lipschitz.mu1 == lipschitz.rho1 == 0.0
     assert lipschitz.scope == noise.scope == "every realisable θ"
+
+
+@pytest.mark.parametrize("alpha", [1e-15, 1e-12, 1.0, 1e6])
+@pytest.mark.parametrize("theta0", [0.0, 1e-3])
+def test_constants_of_a_quadratic_do_not_hang_on_the_step_size(alpha, theta0):
+    """Every chord has slope one, however short its length, 0.8 α."""
+    problem = Quadratic(c1=1.0, sigma=0.8, theta0=theta0)
+    paths = inner_paths(problem, step_size=alpha, num_steps=2, num_trajectories=1)
+    lipschitz, noise = realisable_constants(paths)
+    assert_close(lipschitz.c1, 1.0, LOOPS)
+    assert_close(lipschitz.mu1, 1.0, LOOPS)
+    assert_close(noise.sigma_in, 0.8, LOOPS)
+    for check in (
+        *lemma_4_4.check(paths),
+        *lemma_4_4.check(paths, f="outer gradient"),
+        theorem_4_5_bias.check(paths, curvature_trajectories=None),
+        theorem_4_5_variance.check(paths, curvature_trajectories=None, outer_trajectories=None),
+    ):
+        assert check.holds, check
+
+
+def test_points_that_are_one_up_to_rounding_have_no_chord():
+    far = np.array([[1.0], [0.0], [1e-14]])
+    assert chord(far, np.array([[0.5], [0.0], [1e-14]])) == 0.5
+    assert chord(1e-14 * far, 1e-14 * far) == 1.0
+    assert chord(np.zeros((2, 1)), np.ones((2, 1))) == 0.0
