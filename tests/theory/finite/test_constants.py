@@ -76,6 +76,41 @@ def test_loops(count):
     for value, expected in ((lipschitz.m1, m1), (lipschitz.mu1, mu1), (lipschitz.mu2, mu2)):
         assert_close(value, expected, LOOPS)
     assert_close(lipschitz.zeta0, norm(problem.Z0, 2), LOOPS)
+    largest = np.zeros(2)
+    for node, there in zip(paths.ends, ends, strict=True):
+        weight, *estimates = problem.outer_outcomes(node)
+        found = [
+            np.sqrt(sum(w * norm(x - mean) ** 2 for w, x in zip(weight, each, strict=True)))
+            for each, mean in zip(estimates, there, strict=True)
+        ]
+        largest = np.maximum(largest, found)
+    assert_close([noise.sigma_p, noise.sigma_q], largest, LOOPS)
+
+
+@pytest.mark.parametrize(
+    ("function", "point", "expected"),
+    [
+        ("g", 5, {"c1": 7 / 4}),
+        *(("H", at, {"c1": 7, "rho1": rho}) for at, rho in ((0, 0), (1, 7 / 2), (5, 7 / 4))),
+        *(("G", at, {"c2": 7, "rho2": rho}) for at, rho in ((0, 0), (1, 7 / 2), (5, 7 / 4))),
+        ("p", 2, {"m1": 7, "mu1": 7 / 2}),
+        ("p", 10, {"m1": 7, "mu1": 7 / 8}),
+        ("q", 2, {"mu2": 7 / 2}),
+        ("q", 10, {"mu2": 7 / 8}),
+    ],
+)
+def test_every_part_of_a_constant_counts(function, point, expected):
+    """θ^i = 0, 1, 2, while θ̂¹ is −1 or 5 and θ̂² is −2, 4 or 10: a function that is 7 at one."""
+    base = 1.0 if function == "g" else 0.0
+    functions = {"g": np.ones_like, function: lambda t: base + 7.0 * (t == point)}
+    noise = [(e, 0.0, 0.0, 0.0, 0.0) for e in (-2.0, -2.0, 4.0)]
+    paths = inner_paths(
+        Scalar(**functions, noise=noise), step_size=1.0, num_steps=2, num_trajectories=1
+    )
+    assert_close(paths.iterates[:, 0], [0.0, 1.0, 2.0], LOOPS)
+    lipschitz, _ = realisable_constants(paths)
+    for name in ("c1", "c2", "rho1", "rho2", "m1", "mu1", "mu2"):
+        assert_close(getattr(lipschitz, name), expected.get(name, 0), LOOPS, what=name)
 
 
 def test_weak_variances_are_suprema_over_directions():
