@@ -148,6 +148,21 @@ def test_exact_sources_need_no_assumption():
     assert lipschitz.scope == noise.scope == "every realisable θ"
 
 
+@pytest.mark.parametrize("kind", ["ĝ", "p̂", "q̂"])
+def test_a_small_bias_is_no_rounding(kind):
+    """A millionth of an estimate is refused, and allowed where rounding is known to be as large."""
+    column = {"ĝ": 0, "p̂": 3, "q̂": 4}[kind]
+    noise = np.zeros((2, 5))
+    noise[:, column] = [-10.0, 10.0 + 2e-5]
+    paths = inner_paths(Scalar(noise=noise), step_size=1.0, num_steps=1, num_trajectories=1)
+    with pytest.raises(ValueError, match=f"unbiased {kind} .* off by 1e-05"):
+        realisable_constants(paths)
+    realisable_constants(paths, rounding=2e-5)
+    noise[:, column] = [-10.0, 10.0 + 1e-12]
+    paths = inner_paths(Scalar(noise=noise), step_size=1.0, num_steps=1, num_trajectories=1)
+    realisable_constants(paths)
+
+
 @pytest.mark.parametrize("alpha", [1e-15, 1e-12, 1.0, 1e6])
 @pytest.mark.parametrize("theta0", [0.0, 1e-3])
 def test_constants_of_a_quadratic_do_not_hang_on_the_step_size(alpha, theta0):
