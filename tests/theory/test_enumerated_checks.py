@@ -60,6 +60,23 @@ def test_rounding_errors_of_zeros_are_no_violations(name):
     assert all(check.holds for check in run(DEGENERATE[name][0], num_steps=2))
 
 
+@pytest.mark.parametrize("offset", [1e6, 1e12])
+@pytest.mark.parametrize("baseline", ["exact", "zero"])
+def test_rewards_far_from_zero_are_no_violation(offset, baseline):
+    mdp = tiny()
+    far = mdp.with_reward(mdp.R + offset)
+    assert all(check.holds for check in run(far, num_steps=2, baseline=baseline))
+
+
+def test_very_large_rewards():
+    """As large as `gmrl verify` takes them, in steps that move θ as much."""
+    mdp = tiny()
+    large, settings = mdp.with_reward(3e49 * mdp.R), Settings(num_steps=2)
+    checks = list(enumerated_checks(large, settings, 2.0 / 3e49))
+    assert len(checks) == len(run(mdp, num_steps=2))
+    assert all(check.holds for check in checks)
+
+
 def test_how_many_steps_are_listed(monkeypatch):
     two = Settings(num_steps=2)
     assert listed_steps(tiny(), Settings()) == 1

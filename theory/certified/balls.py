@@ -13,7 +13,6 @@ Source: [Johansson2017] for balls; the enclosure is derived here from Σ_k λ_k^
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import reduce
 from typing import Any
 
 try:
@@ -85,8 +84,3 @@ def symmetric_norm(matrix: Matrix) -> Ball:
     for _ in range(squarings):
         low, high = root(low), root(high)
     return low.union(high)
-
-
-def largest(values: Iterable[Ball]) -> Ball:
-    """The maximum."""
-    return reduce(lambda x, y: x.max(y), values)

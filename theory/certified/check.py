@@ -64,7 +64,7 @@ class CertifiedCheck:
         if self.lhs > self.rhs:
             return "refuted"
         narrow = NARROW * max(upper_float(self.rhs.abs_upper()), upper_float(self.unit))
-        return "attained" if self.width <= narrow else "undecided"
+        return "attained" if self.width <= narrow < inf else "undecided"
 
     @property
     def holds(self) -> bool:

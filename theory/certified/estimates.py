@@ -55,9 +55,7 @@ class Mean(NamedTuple):
 
 def in_balls(enumeration: Enumeration, num_trajectories: int) -> Outcomes:
     """Return the enumeration at the working precision."""
-    single = [
-        _outcome(w, t.visits, t.table, t.pairs) for t, w in enumeration.weights.items() if w > 0
-    ]
+    single = [_outcome(w, t.visits, t.table, t.pairs) for t, w in enumeration.weights.items()]
     samples = [
         _outcome(s.weight, s.visits, s.table, s.pairs)
         for s in enumeration.samples(num_trajectories)

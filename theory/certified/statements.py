@@ -27,6 +27,8 @@ from theory.certified.enumeration import Enumeration, enumerate_exactly, require
 from theory.certified.estimates import in_balls
 from theory.certified.tree import Tree
 
+#: The lowest precision of ball arithmetic.
+FEWEST_BITS = 2
 #: How often the precision is doubled while something is undecided.
 DOUBLINGS = 4
 
@@ -66,7 +68,8 @@ def certify(
     baseline : array_like (S,), optional
         V_b, one fixed table; zero if not given, and always for `dice`.
     bits : int
-        Working precision, at least 2; doubled up to `DOUBLINGS` times while something is undecided.
+        Working precision, at least two; doubled up to `DOUBLINGS` times while something is
+        undecided.
 
     Returns
     -------
@@ -88,8 +91,8 @@ def certify(
     K = _checks.positive_integer(num_steps, "num_steps")
     N = _checks.positive_integer(num_trajectories, "num_trajectories")
     bits = _checks.positive_integer(bits, "bits")
-    if bits < 2:
-        raise ValueError(f"bits must be at least 2, received {bits}; 128 is the default")
+    if bits < FEWEST_BITS:
+        raise ValueError(f"bits must be at least {FEWEST_BITS}, received {bits}; take 128")
     enumeration = enumerate_exactly(mdp, kind, horizon=horizon, baseline=baseline)
     require_few(enumeration, N, K)
     start = [rational(x) for x in theta.ravel()]
@@ -158,9 +161,7 @@ def statements(
         of_theorem("bias, separate", error, bias, unit),
         of_theorem("bias, shared", shared_error, shared_bias, unit),
         of_theorem("variance, separate", variance, bounds.variance_terms(), area),
-        of_theorem(
-            "variance, shared", shared_variance, bounds.shared_variance_terms(), square(unit)
-        ),
+        of_theorem("variance, shared", shared_variance, bounds.shared_variance_terms(), area),
     )
 
 

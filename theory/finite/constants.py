@@ -23,7 +23,7 @@ from tabular.transitions import Array
 from theory.constants import Constants, Lipschitz, Noise
 from theory.finite.paths import Level, Paths
 
-#: Nodes closer than this are the same point, whose chord is rounding.
+#: Nodes closer than this, of the farthest's distance, are the same point: their chord is rounding.
 SAME_POINT = 1e-12
 #: By how much E ĝ may miss g, relative to the estimates, before Assumption 4.2 is said to fail.
 UNBIASED = 1e-9
@@ -141,7 +141,7 @@ def _root_variance(weight: Array, each: Array, exact: Array, name: str, rounding
 def chord(moved: Array, change: Array) -> float:
     """The largest ‖change‖/‖moved‖ over (B, d) moves, zero where nothing moved."""
     distance = np.linalg.norm(moved, axis=-1)
-    apart = distance > SAME_POINT
+    apart = distance > SAME_POINT * distance.max()
     if not apart.any():
         return 0.0
     size = np.linalg.norm(change, axis=-1) if change.ndim == 2 else _norms(change)

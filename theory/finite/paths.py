@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations_with_replacement
+from itertools import combinations
 from math import comb
 from typing import NamedTuple
 
@@ -24,6 +24,8 @@ from theory.finite.problem import FiniteProblem, Inner, InnerOutcomes, Outer, Ou
 
 #: Most numbers in a table over a level's nodes and their children.
 MAX_NUMBERS = 30_000_000
+#: In place of a probability of zero, which has no logarithm.
+SMALLEST = float(np.finfo(np.float64).smallest_subnormal)
 
 
 class Level(NamedTuple):
@@ -184,11 +186,13 @@ def _averages(outcomes: InnerOutcomes, count: int) -> InnerOutcomes:
     """The averages of `count` independent estimates and their probabilities."""
     if count == 1:
         return outcomes
-    num_outcomes = outcomes.probability.shape[-1]
-    chosen = np.array(list(combinations_with_replacement(range(num_outcomes), count)))
-    times = (chosen[:, :, None] == np.arange(num_outcomes)).sum(axis=1)
-    arrangements = np.rint(np.exp(gammaln(count + 1) - gammaln(times + 1).sum(axis=1)))
-    probability = outcomes.probability[..., chosen].prod(axis=-1) * arrangements
+    times = _multisets(outcomes.probability.shape[-1], count)
+    # A multinomial coefficient may exceed the floats, and p^N fall below them: logarithms do not.
+    arrangements = gammaln(count + 1) - gammaln(times + 1).sum(axis=1)
+    chances = np.log(np.maximum(outcomes.probability, SMALLEST)) @ times.T
+    probability = np.exp(arrangements + chances)
+    # For large N a logarithm's rounding is that of its size.
+    probability /= probability.sum(axis=-1, keepdims=True)
     share = times / count
     gradient, hessian, cross = (
         np.einsum("cm,bm...->bc...", share, table, optimize=True) for table in outcomes[1:]
@@ -196,12 +200,20 @@ def _averages(outcomes: InnerOutcomes, count: int) -> InnerOutcomes:
     return InnerOutcomes(probability, gradient, hessian, cross)
 
 
+def _multisets(num_outcomes: int, count: int) -> Array:
+    """How often each outcome is met, for every multiset of `count`: (C, M)."""
+    last = count + num_outcomes - 1
+    # The lengths of the gaps that M − 1 bars leave in N + M − 1 places.
+    bars = np.array(list(combinations(range(last), num_outcomes - 1)), dtype=np.intp)
+    return np.diff(bars, axis=1, prepend=-1, append=last) - 1
+
+
 def _require_room(outcomes: InnerOutcomes, count: int, step: int) -> None:
     """Raise unless the children of a level fit into memory."""
     nodes, num_outcomes = outcomes.probability.shape
     children = comb(num_outcomes + count - 1, count)
     size, parameters = outcomes.cross.shape[-2:]
-    numbers = nodes * children * size * (size + parameters)
+    numbers = children * max(nodes * size * (size + parameters), num_outcomes)
     if numbers > MAX_NUMBERS:
         raise ValueError(
             f"step {step + 1} has {nodes} nodes with {children} children each ({num_outcomes} "

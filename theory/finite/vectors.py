@@ -23,8 +23,8 @@ from tabular.transitions import Array
 
 EPSILON = float(np.finfo(np.float64).eps)
 SMALLEST = float(np.finfo(np.float64).smallest_subnormal)
-#: Fourth-order products of entries up to this are finite.
-LARGEST = 1e70
+#: Third-order products of entries up to this are finite.
+LARGEST = 1e101
 
 
 class FiniteLaw:
@@ -106,7 +106,7 @@ def bounded(x: Array, name: str) -> Array:
     """Return `x` if its moments are finite, or raise ValueError."""
     if np.abs(x).max(initial=0.0) > LARGEST:
         raise ValueError(
-            f"{name} must stay below {LARGEST:g}, so that second moments are finite; "
+            f"{name} must stay below {LARGEST:g}, so that its moments are finite; "
             f"received {np.abs(x).max()}: choose another unit"
         )
     return x

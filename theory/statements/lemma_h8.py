@@ -86,14 +86,19 @@ def lemma_h8(joint: Any, psi: Any, phi: Any, varphi: Any) -> BoundCheck:
     product = np.outer(zeta, eta)
     gap = (2 * law.num_outcomes + 8) * (EPSILON * product + SMALLEST)
     apart = bool(np.all(np.abs(table - product) <= gap))
-    bound = 0.0 if apart else float((zeta @ spread**2) ** 0.5 * (eta @ outer**2) ** 0.5)
+    bound = 0.0 if apart else _length(zeta**0.5 * spread) * _length(eta**0.5 * outer)
     return law_check(
         "Lemma H.8",
-        float(np.linalg.norm(mean)),
+        _length(mean.ravel()),
         bound,
         rounding=rounding,
         setting={"independent": apart},
     )
+
+
+def _length(vector: Array) -> float:
+    """The Euclidean norm, also where squares are out of the range of floats."""
+    return float(np.hypot.reduce(vector))
 
 
 def _matrices(value: Any, name: str, count: int) -> Array:

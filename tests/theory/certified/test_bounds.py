@@ -58,6 +58,17 @@ def test_constants_are_those_in_floats(horizon):
     assert np.all(found >= expected * (1 - 1e-12))
 
 
+@pytest.mark.parametrize("horizon", [2, 3, 5])
+def test_constants_of_a_small_discount(horizon):
+    """γ = 0.1: of the second derivative's bounds the recursion is the least."""
+    every = CASES["plain"].enumeration("ad")._replace(horizon=horizon, gamma=rational(0.1))
+    with ctx.workprec(64):
+        _, second, smooth, third = floats(lipschitz(every))
+    spans = [int(x.p) / int(x.q) for x in (every.reward_span, every.terminal_span)]
+    known = derivative_bounds(2, 0.1, spans[0], horizon=horizon, terminal_span=spans[1])
+    assert_close([second, smooth, third], [known.second, known.second, known.third], FLOATS)
+
+
 def test_constants_of_one_decision_are_attained():
     """A bandit with two arms: ∇J = π(1 − π) Δ √2 at π = 1/2."""
     case = CASES["bandit"]

@@ -63,6 +63,13 @@ def test_spans_are_of_what_is_met():
     assert case.enumeration("dice").terminal_span == 0
 
 
+def test_scale_is_of_absolute_weights():
+    """Of two losses of 3, W = (−4.5, −1.5): larger than any gain's."""
+    mdp = TabularMDP(np.ones((1, 2, 1)), np.array([[1.0, -3.0]]), 0.5, 0)
+    case = make(1, 2, 2)._replace(mdp=mdp, baseline=np.zeros(1))
+    assert case.enumeration("ad").scale == 6
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

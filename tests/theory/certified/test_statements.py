@@ -148,6 +148,16 @@ def test_verdicts():
     assert verdict(arb(1), arb("nan")) == "undecided"
 
 
+def test_balls_without_end_decide_nothing():
+    """Whatever lies in [±∞] is not known: neither side is attained."""
+    line = arb(0, float("inf"))
+    for lhs, rhs in ((arb(1), line), (line, arb(1)), (line, line), (arb(0), line)):
+        check = CertifiedCheck("x", lhs, rhs, {}, arb(1), 53)
+        assert check.verdict == "undecided"
+        assert not check.holds
+    assert CertifiedCheck("x", arb(1, 0.5), arb(1), {}, line, 53).verdict == "undecided"
+
+
 def test_text_and_json():
     checks = run(CASES["plain"])
     assert str(checks[2]).startswith("Lemma 4.4, second moment: [")
@@ -170,6 +180,7 @@ def test_text_and_json():
         ({"num_trajectories": 40}, "N = 40 out of 32 trajectories"),
         ({"step_size": 0.0}, "step_size must be one positive number"),
         ({"bits": 0}, "bits must be at least 1"),
+        ({"bits": 1}, "bits must be at least 2, received 1"),
     ],
 )
 def test_what_does_not_fit_is_refused(changes, message):

@@ -5,8 +5,10 @@ import pytest
 
 from tests.tabular.tolerances import Tolerance, assert_close
 from tests.theory.finite.toys import Polynomial, Scalar
-from theory.finite.constants import realisable_constants
+from theory.finite.constants import chord, realisable_constants
 from theory.finite.paths import inner_paths
+from theory.finite.quadratic import Quadratic
+from theory.statements import lemma_4_4, theorem_4_5_bias, theorem_4_5_variance
 
 #: Norms by the same library, in another order.
 LOOPS = Tolerance(rtol=1e-9, atol=1e-12)
@@ -74,6 +76,41 @@ def test_loops(count):
     for value, expected in ((lipschitz.m1, m1), (lipschitz.mu1, mu1), (lipschitz.mu2, mu2)):
         assert_close(value, expected, LOOPS)
     assert_close(lipschitz.zeta0, norm(problem.Z0, 2), LOOPS)
+    largest = np.zeros(2)
+    for node, there in zip(paths.ends, ends, strict=True):
+        weight, *estimates = problem.outer_outcomes(node)
+        found = [
+            np.sqrt(sum(w * norm(x - mean) ** 2 for w, x in zip(weight, each, strict=True)))
+            for each, mean in zip(estimates, there, strict=True)
+        ]
+        largest = np.maximum(largest, found)
+    assert_close([noise.sigma_p, noise.sigma_q], largest, LOOPS)
+
+
+@pytest.mark.parametrize(
+    ("function", "point", "expected"),
+    [
+        ("g", 5, {"c1": 7 / 4}),
+        *(("H", at, {"c1": 7, "rho1": rho}) for at, rho in ((0, 0), (1, 7 / 2), (5, 7 / 4))),
+        *(("G", at, {"c2": 7, "rho2": rho}) for at, rho in ((0, 0), (1, 7 / 2), (5, 7 / 4))),
+        ("p", 2, {"m1": 7, "mu1": 7 / 2}),
+        ("p", 10, {"m1": 7, "mu1": 7 / 8}),
+        ("q", 2, {"mu2": 7 / 2}),
+        ("q", 10, {"mu2": 7 / 8}),
+    ],
+)
+def test_every_part_of_a_constant_counts(function, point, expected):
+    """θ^i = 0, 1, 2, while θ̂¹ is −1 or 5 and θ̂² is −2, 4 or 10: a function that is 7 at one."""
+    base = 1.0 if function == "g" else 0.0
+    functions = {"g": np.ones_like, function: lambda t: base + 7.0 * (t == point)}
+    noise = [(e, 0.0, 0.0, 0.0, 0.0) for e in (-2.0, -2.0, 4.0)]
+    paths = inner_paths(
+        Scalar(**functions, noise=noise), step_size=1.0, num_steps=2, num_trajectories=1
+    )
+    assert_close(paths.iterates[:, 0], [0.0, 1.0, 2.0], LOOPS)
+    lipschitz, _ = realisable_constants(paths)
+    for name in ("c1", "c2", "rho1", "rho2", "m1", "mu1", "mu2"):
+        assert_close(getattr(lipschitz, name), expected.get(name, 0), LOOPS, what=name)
 
 
 def test_weak_variances_are_suprema_over_directions():
@@ -109,3 +146,44 @@ def test_exact_sources_need_no_assumption():
     assert noise.sigma_in == noise.sigma_p == 0.0
     assert lipschitz.mu1 == lipschitz.rho1 == 0.0
     assert lipschitz.scope == noise.scope == "every realisable θ"
+
+
+@pytest.mark.parametrize("kind", ["ĝ", "p̂", "q̂"])
+def test_a_small_bias_is_no_rounding(kind):
+    """A millionth of an estimate is refused, and allowed where rounding is known to be as large."""
+    column = {"ĝ": 0, "p̂": 3, "q̂": 4}[kind]
+    noise = np.zeros((2, 5))
+    noise[:, column] = [-10.0, 10.0 + 2e-5]
+    paths = inner_paths(Scalar(noise=noise), step_size=1.0, num_steps=1, num_trajectories=1)
+    with pytest.raises(ValueError, match=f"unbiased {kind} .* off by 1e-05"):
+        realisable_constants(paths)
+    realisable_constants(paths, rounding=2e-5)
+    noise[:, column] = [-10.0, 10.0 + 1e-12]
+    paths = inner_paths(Scalar(noise=noise), step_size=1.0, num_steps=1, num_trajectories=1)
+    realisable_constants(paths)
+
+
+@pytest.mark.parametrize("alpha", [1e-15, 1e-12, 1.0, 1e6])
+@pytest.mark.parametrize("theta0", [0.0, 1e-3])
+def test_constants_of_a_quadratic_do_not_hang_on_the_step_size(alpha, theta0):
+    """Every chord has slope one, however short its length, 0.8 α."""
+    problem = Quadratic(c1=1.0, sigma=0.8, theta0=theta0)
+    paths = inner_paths(problem, step_size=alpha, num_steps=2, num_trajectories=1)
+    lipschitz, noise = realisable_constants(paths)
+    assert_close(lipschitz.c1, 1.0, LOOPS)
+    assert_close(lipschitz.mu1, 1.0, LOOPS)
+    assert_close(noise.sigma_in, 0.8, LOOPS)
+    for check in (
+        *lemma_4_4.check(paths),
+        *lemma_4_4.check(paths, f="outer gradient"),
+        theorem_4_5_bias.check(paths, curvature_trajectories=None),
+        theorem_4_5_variance.check(paths, curvature_trajectories=None, outer_trajectories=None),
+    ):
+        assert check.holds, check
+
+
+def test_points_that_are_one_up_to_rounding_have_no_chord():
+    far = np.array([[1.0], [0.0], [1e-14]])
+    assert chord(far, np.array([[0.5], [0.0], [1e-14]])) == 0.5
+    assert chord(1e-14 * far, 1e-14 * far) == 1.0
+    assert chord(np.zeros((2, 1)), np.ones((2, 1))) == 0.0

@@ -4,11 +4,13 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
+from scipy.stats import multinomial
 
 from tests.tabular.tolerances import Tolerance, assert_close
 from tests.theory.finite.slow_law import tuples
 from tests.theory.finite.toys import Polynomial, Scalar
 from theory.finite.paths import inner_paths
+from theory.finite.quadratic import Quadratic
 
 SAME = Tolerance(rtol=1e-12, atol=1e-13)
 
@@ -55,6 +57,44 @@ def test_averages_of_an_average():
             assert_close(
                 np.einsum("bm,bm...->b...", level.children.probability, mean), expected, SAME
             )
+
+
+@pytest.mark.parametrize("count", [20, 1000, 2000, 100_000])
+def test_many_trajectories(count):
+    """θ̂¹ is binomial: Stirling's series of E|θ̂¹ − θ¹|, whose coefficients no float holds."""
+    paths = inner_paths(Quadratic(), step_size=1.0, num_steps=1, num_trajectories=count)
+    assert len(paths.ends) == count + 1
+    assert_close(paths.probability.sum(), 1.0, SAME)
+    assert_close(paths.error(2), count**-0.5, SAME)
+    stirling = 1 - 1 / (4 * count) + 1 / (32 * count**2) + 5 / (128 * count**3)
+    expected = stirling * np.sqrt(2 / (np.pi * count))
+    assert_close(paths.error(1), expected, Tolerance(rtol=1e-6, atol=0.0))
+
+
+class Rare(Scalar):
+    """Three outcomes, one of them of probability zero at θ⁰."""
+
+    def _weights(self, theta):
+        return np.broadcast_to([1e-3, 1 - 1e-3, 0.0], (*theta.shape[:-1], 3))
+
+
+def test_multinomial_weights_of_rare_outcomes():
+    """Those of SciPy; the digits of a sum say which outcomes were drawn."""
+    noise = [(g, 0.0, 0.0, 0.0, 0.0) for g in (1.0, 10.0, 100.0)]
+    paths = inner_paths(Rare(noise=noise), step_size=1.0, num_steps=1, num_trajectories=4)
+    children = paths.levels[0].children
+    assert children.probability.shape == (1, 15)
+    for weight, mean in zip(children.probability[0], children.gradient[0, :, 0], strict=True):
+        drawn = [round(4 * mean) // unit % 10 for unit in (1, 10, 100)]
+        expected = multinomial.pmf(drawn, 4, [1e-3, 1 - 1e-3, 0.0])
+        assert weight == pytest.approx(expected, rel=1e-12, abs=1e-300)
+
+
+def test_a_tree_that_does_not_fit_is_refused_before_it_is_made():
+    """A thousand outcomes, two at a time: half a million multisets of a thousand numbers."""
+    many = Scalar(noise=np.zeros((1000, 5)))
+    with pytest.raises(ValueError, match=r"500500 children each .* 500500000 numbers"):
+        inner_paths(many, step_size=1.0, num_steps=1, num_trajectories=2)
 
 
 def test_an_exact_path_is_one_path():

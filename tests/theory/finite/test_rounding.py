@@ -65,3 +65,17 @@ def test_the_distance_of_a_biased_mean_is_not_taken_for_rounding():
     paths = one_action(np.random.default_rng(0))
     known = hidden_rounding(paths, 1.0, 1e-12, unbiased=True)
     assert hidden_rounding(paths, 1.0, 1e-12, unbiased=False) <= known
+
+
+def test_biased_estimates_are_no_rounding():
+    """V^π moves: E p̂ is off by 0.3, Assumption 4.2 fails, and so does a bound that trusts it."""
+    mdp = TabularMDP.random(2, 2, gamma=0.8, concentration=1.0, rng=np.random.default_rng(4))
+    problem = TabularFinite(Maml(mdp), np.zeros((2, 2)), Sampled("loaded_dice", 1, 1))
+    paths = inner_paths(problem, step_size=1e-3, num_steps=1, num_trajectories=None)
+    known = realisable_constants(paths, sampled_outer=False)
+    check = theorem_4_5_bias.check(
+        paths, curvature_trajectories=None, outer_trajectories=1, constants=known
+    )
+    assert check.lhs > 0.05
+    assert check.rhs == 0
+    assert not check.holds

@@ -58,6 +58,8 @@ def products(draw):
     m, n, p, q = draw(st.tuples(*[st.integers(1, 2)] * 4))
     shapes = (Y, m, n), (Z, n, p), (Y, p, q)
     parts = [draw(st_numpy.arrays(np.float64, shape, elements=ENTRIES)) for shape in shapes]
+    scale = draw(st.sampled_from((1.0, 1e-80, 1e97)))
+    parts = [scale * part for part in parts]
     return draw(distributions((), Z)), draw(distributions((), Y)), *parts
 
 
@@ -157,6 +159,15 @@ def test_h8_fails_for_dependent_factors():
     check = lemma_h8([[0.5, 0.0], [0.0, 0.5]], signs, signs, np.ones((2, 1, 1)))
     assert check.setting == {"independent": False}
     assert check.lhs == check.rhs == 1
+
+
+@pytest.mark.parametrize("size", [1e-100, 1e60, 1e100])
+def test_h8_of_products_whose_squares_are_no_floats(size):
+    signs = size * FAIR[:, :, None]
+    check = lemma_h8([[0.5, 0.0], [0.0, 0.5]], signs, signs, np.full((2, 1, 1), size))
+    assert check.lhs == pytest.approx(size**3, rel=1e-14, abs=0)
+    assert check.rhs == pytest.approx(size**3, rel=1e-14, abs=0)
+    assert check.holds
 
 
 def test_h8_is_about_a_function_of_eta():
