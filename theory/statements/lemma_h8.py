@@ -76,7 +76,7 @@ def lemma_h8(joint: Any, psi: Any, phi: Any, varphi: Any) -> BoundCheck:
         )
     noise = phi - np.tensordot(zeta, phi, axes=1)
     mean = np.einsum("ze,emn,znp,epq->mq", table, psi, noise, varphi, optimize=True)
-    norms = [np.linalg.norm(part, axis=(1, 2)) for part in (psi, phi, noise, varphi)]
+    norms = [_lengths(part) for part in (psi, phi, noise, varphi)]
     outer, size, spread = norms[0] * norms[3], norms[1], norms[2]
     # Each entry is a sum of Z·Y·n·p products, and the noise carries the rounding of the mean.
     dimension = phi[0].size
@@ -99,6 +99,11 @@ def lemma_h8(joint: Any, psi: Any, phi: Any, varphi: Any) -> BoundCheck:
 def _length(vector: Array) -> float:
     """The Euclidean norm, also where squares are out of the range of floats."""
     return float(np.hypot.reduce(vector))
+
+
+def _lengths(matrices: Array) -> Array:
+    """The same of each matrix, (n,)."""
+    return np.hypot.reduce(matrices.reshape(len(matrices), -1), axis=1)
 
 
 def _matrices(value: Any, name: str, count: int) -> Array:
