@@ -171,7 +171,7 @@ def realised(case: MetaCase, *, step_size: float, lifetime: int) -> Lipschitz:
     ]
     largest = [max(np.linalg.norm(X, 2) for X in many) for many in (H, G)]
     m1 = max(np.linalg.norm(x) for x in p)
-    return Lipschitz(*largest, np.nan, np.nan, m1, max(slopes), 0.0, 0.0, "every realisable θ")
+    return Lipschitz(*largest, np.inf, np.inf, m1, max(slopes), 0.0, 0.0, "every realisable θ")
 
 
 @every_problem
