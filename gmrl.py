@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from typer.exceptions import Abort, TyperException
 
-from figures.progress import progress
+from figures.progress import progress, reader_left
 
 if TYPE_CHECKING:
     from tabular import TabularMDP
@@ -30,8 +30,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 DEFAULT_MDPS = ("random", "FrozenLake8x8", "CliffWalking", "Taxi")
-#: Exit codes after Ctrl-C, and where the reader of the output went away.
-INTERRUPTED, PIPE_CLOSED = 130, 141
+#: Exit code after Ctrl-C.
+INTERRUPTED = 130
 
 
 @app.callback()
@@ -265,9 +265,8 @@ def main() -> None:
             raise KeyboardInterrupt
     except TyperException as error:
         fail(f"{error.format_message()} (see gmrl --help)")
-    except BrokenPipeError:  # the reader had enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(PIPE_CLOSED) from None
+    except BrokenPipeError:
+        reader_left()
     except OSError as error:
         fail(f"{error.strerror}: {error.filename}" if error.filename else str(error))
     except OverflowError:

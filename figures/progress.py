@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 #: Columns of a table that goes to a file or a pipe: enough to cut no number short.
 FILE_WIDTH = 136
+#: The exit code where the reader of the output went away: that of a program killed by SIGPIPE.
+PIPE_CLOSED = 141
+
+
+class Output(Console):
+    """A console whose reader may leave."""
+
+    def on_broken_pipe(self) -> None:
+        """Leave too, as programs do."""
+        reader_left()
+
+
+def reader_left() -> NoReturn:
+    """End the program: whoever reads its output had enough, as `head` does."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise SystemExit(PIPE_CLOSED) from None
 
 
 @contextmanager
@@ -23,8 +41,8 @@ def progress(
     """
     # Names and paths are the user's: brackets and colons in them are no markup.
     plain: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False}
-    console = Console(soft_wrap=True, **plain)
-    errors = Console(stderr=True, soft_wrap=True, **plain)
+    console = Output(soft_wrap=True, **plain)
+    errors = Output(stderr=True, soft_wrap=True, **plain)
     if not console.is_terminal:
         console.width = max(console.width, FILE_WIDTH)
     say: Callable[[Any], None] = (lambda _: None) if quiet else console.print

@@ -36,6 +36,19 @@ def test_no_arguments_show_the_help(tmp_path, run_here):
     assert contents(tmp_path) == {}
 
 
+def test_a_reader_that_leaves_ends_the_program(tmp_path):
+    """As `gmrl verify | head -1` does; files that were finished stay."""
+    write_mdp(tmp_path)
+    command = [sys.executable, "-m", "gmrl", "verify", "tiny.npz", *QUICK]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as run:
+        run.stdout.close()
+        errors = run.stderr.read().decode()
+    assert run.returncode == 141
+    assert "Traceback" not in errors
+
+
 def test_the_same_command_twice_then_another(tmp_path, run_here):
     """What is printed; JSON alone on standard output; the same bytes; earlier files stay."""
     command = ("verify", write_mdp(tmp_path), *QUICK, "--seed", "7")
