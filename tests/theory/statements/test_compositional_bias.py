@@ -115,6 +115,22 @@ def test_hessian_term_is_that_of_theorem_4_5():
         assert_close(check.terms["Hessian"], expected, ATTAINED)
 
 
+def test_hessian_term_of_a_general_problem():
+    """m₁ (ζ̄_K − ζ_K) where sup ‖H̄‖ = c₁ + Δ_H and sup ‖Ḡ‖ = c₂ + Δ_J, each ζ unrolled."""
+    one = replace(NOTHING, c1=0.8, c2=0.6, zeta0=1.4, m1=2.0)
+    noise = replace(QUIET, Delta_H=0.5, Delta_J=0.3)
+    second = replace(LINEAR, H_bar=1.3, G_bar=0.9)
+
+    def unrolled(c1: float, c2: float, K: int) -> float:
+        a = 1 + 0.3 * c1
+        return a**K * 1.4 + 0.3 * c2 * sum(a**j for j in range(K))
+
+    for K in (1, 2, 3):
+        check = meta_gradient_bias(0.0, one, second, noise, Loop(0.3, K, 4))
+        expected = 2.0 * (unrolled(1.3, 0.9, K) - unrolled(0.8, 0.6, K))
+        assert_close(check.terms["Hessian"], expected, ATTAINED)
+
+
 class Bounds(NamedTuple):
     """Of a function: its norm, its Lipschitz constant and that of its derivative."""
 
