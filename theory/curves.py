@@ -144,9 +144,10 @@ def make_curves(
     ValueError, TypeError
         If a number is not positive or a table does not fit.
     """
-    for name, value in zip(("num_steps", "num_trajectories"), setting[1:], strict=True):
-        _checks.positive_integer(value, name)
-    alpha, K, N = setting
+    alpha, K, N = setting.checked()
+    for count in counts:
+        _checks.positive_integer(count, "counts")
+    _checks.positive_integer(most_steps, "most_steps")
     whole = mdp.num_states * mdp.num_actions <= LARGEST
     setting = Loop(alpha, K if whole else 1, N)
     if step_sizes is None:

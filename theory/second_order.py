@@ -197,8 +197,13 @@ class SampledLoop:
         return first + 0.5 * contract_third(self.evaluations[-1], self.covariances[-1])
 
     def spread(self, num_trajectories: Any) -> Array:
-        """√(tr S_K/N), the leading order of √E‖θ̂^K − θ^K‖²; for K = 1 it is that exactly."""
-        count = np.asarray(num_trajectories, dtype=np.float64)
+        """√(tr S_K/N), the leading order of √E‖θ̂^K − θ^K‖²; for K = 1 it is that exactly.
+
+        Raises ValueError or TypeError unless every N (...) is positive.
+        """
+        count = _checks.finite_array(num_trajectories, "num_trajectories")
+        if np.any(count <= 0):
+            raise ValueError(f"num_trajectories must be positive, received {num_trajectories}")
         return np.sqrt(np.trace(self.covariances[-1]) / count)
 
     def _times(self, matrix: Array, table: Array) -> Array:

@@ -142,9 +142,19 @@ def test_hessian_errors_are_in_units_of_one_over_alpha():
         assert (curve.bias <= curve.bound).all()
 
 
-def test_bad_input():
-    with pytest.raises(ValueError, match="num_trajectories"):
-        make_curves(MDP, THETA, Loop(0.2, 2, 0), horizon=3)
+@pytest.mark.parametrize(
+    ("setting", "change", "message"),
+    [
+        (Loop(0.2, 2, 0), {}, "num_trajectories"),
+        (Loop(0.0, 2, 8), {}, "step_size"),
+        (SETTING, {"counts": [4, 0]}, "counts must be at least 1"),
+        (SETTING, {"most_steps": 0}, "most_steps must be at least 1"),
+        (SETTING, {"step_sizes": [0.1, -0.1]}, "step_size"),
+    ],
+)
+def test_bad_input(setting, change, message):
+    with pytest.raises(ValueError, match=message):
+        make_curves(MDP, THETA, setting, horizon=3, **change)
 
 
 @pytest.mark.slow

@@ -175,6 +175,12 @@ def test_bad_input(change, message):
         SampledLoop(MDP, **(options | change))
 
 
+@pytest.mark.parametrize("count", [0, [4, -1], np.nan])
+def test_no_trajectories(count):
+    with pytest.raises(ValueError, match="num_trajectories"):
+        loop(1).spread(count)
+
+
 def test_steps_out_of_range():
     far = SampledLoop(MDP.with_reward(1e10 * MDP.R), THETA, 1e300, 2, T)
     with pytest.raises(ValueError, match="smaller step_size"):

@@ -102,8 +102,9 @@ class Comparison:
 
     @property
     def variance_ratio(self) -> float:
-        """V[Y]/V[X] of `ad`: the correction's variance against the path term's."""
-        return self.laws["ad"].correction_variance / self.laws["ad"].path_variance
+        """V[Y]/V[X] of `ad`, correction against path term; NaN where the latter is zero."""
+        own = self.laws["ad"]
+        return own.correction_variance / own.path_variance if own.path_variance else float("nan")
 
     @property
     def best(self) -> dict[str, float]:

@@ -32,13 +32,14 @@ Derivatives are met on segments from T(θ̂^i) to θ̂^{i+1} and on their images
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import hypot, sqrt
 from typing import Any, NamedTuple
 
-import numpy as np
-
+from tabular._checks import positive_integer
+from tabular.metagradient import positive_number
 from theory.bounds import BoundCheck, Obtained
 from theory.constants import Lipschitz, Noise, Scope
-from theory.recursions import weaker
+from theory.recursions import or_infinite, weaker
 from theory.statements.lemma_4_4 import second_moment_bound
 
 
@@ -55,6 +56,14 @@ class Loop(NamedTuple):
     step_size: float
     num_steps: int
     num_trajectories: int
+
+    def checked(self) -> Loop:
+        """The same, or ValueError or TypeError if a number is not positive."""
+        return Loop(
+            positive_number(self.step_size, "step_size"),
+            positive_integer(self.num_steps, "num_steps"),
+            positive_integer(self.num_trajectories, "num_trajectories"),
+        )
 
     @property
     def setting(self) -> dict[str, Any]:
@@ -97,13 +106,17 @@ class SecondLipschitz:
 
 
 def bias_bound(f: Smoothness, lipschitz: Lipschitz, noise: Noise, loop: Loop) -> float:
-    """The right-hand side of Prop 5.2."""
-    alpha, K, N = loop
+    """The right-hand side of Prop 5.2; infinite beyond the range of floats.
+
+    Raises ValueError or TypeError if α, K or N is not positive.
+    """
+    alpha, K, N = loop.checked()
     a = 1 + alpha * lipschitz.c1
-    before = np.concatenate([[0.0], np.cumsum(a ** np.arange(K - 1))])
-    j = np.arange(K)
-    ell = f.C1 * a ** (2 * j) + f.C0 * alpha * lipschitz.rho1 * a ** np.maximum(j - 1, 0) * before
-    return float(alpha**2 * noise.sigma_in**2 / (2 * N) * ell.sum())
+    total, power, bent = 0.0, 1.0, 0.0  # a^j and a^{j−1} Σ_{k<j} a^k, for one j after another
+    for _ in range(K):
+        total += f.C1 * power * power + f.C0 * alpha * lipschitz.rho1 * bent
+        bent, power = a * bent + power * power, a * power
+    return or_infinite({"bias of f": alpha**2 * noise.sigma_in**2 / (2 * N) * total})["bias of f"]
 
 
 def compositional_bias(
@@ -179,34 +192,39 @@ def meta_gradient_bias(
 def meta_terms(
     lipschitz: Lipschitz, second: SecondLipschitz, noise: Noise, loop: Loop, *, shared: bool
 ) -> dict[str, float]:
-    """The Hessian term m₁ δ_K, and the compositional and coupling terms of order 1/N."""
-    (alpha, K, N), one, two = loop, lipschitz, second
+    """The Hessian term m₁ δ_K, and the compositional and coupling terms of order 1/N.
+
+    Raises ValueError or TypeError if α, K or N is not positive.
+    """
+    (alpha, K, N), one, two = loop.checked(), lipschitz, second
     a, B = 1 + alpha * one.c1, 1 + alpha * two.H_bar
     zeta, delta, z = one.zeta0, 0.0, [one.zeta0]
     for _ in range(K):
         delta = B * delta + alpha * (noise.Delta_H * zeta + noise.Delta_J)
         zeta = a * zeta + alpha * one.c2
-        noisy = alpha * (noise.sigma_H * z[-1] + noise.sigma_J) / np.sqrt(N) if shared else 0.0
-        z.append(float(np.hypot(B * z[-1] + alpha * two.G_bar, noisy)))
-    P, R, Q, U = one.mu1, two.rho_out, one.mu2, two.nu_q
+        noisy = alpha * (noise.sigma_H * z[-1] + noise.sigma_J) / sqrt(N) if shared else 0.0
+        z.append(hypot(B * z[-1] + alpha * two.G_bar, noisy))
+    M, P, R, Q, U = one.m1, one.mu1, two.rho_out, one.mu2, two.nu_q
     curved = coupled = 0.0
     for i in reversed(range(K)):
         y = B * z[i] + alpha * two.G_bar
         curved += noise.sigma_in**2 / 2 * (U + y * R)
         coupled += noise.sigma_in * (noise.sigma_H * z[i] + noise.sigma_J) * P if shared else 0.0
-        M, bent = one.m1 * B ** (K - 1 - i), a**2 * R + alpha * one.rho1 * P
+        bent = a * a * R + alpha * one.rho1 * P
         later = two.nu_bar2 * M + 2 * two.rho_bar2 * a * P + two.G_bar * bent
-        P, R, Q, U = (
+        M, P, R, Q, U = (
+            B * M,
             alpha * two.rho_bar1 * M + B * a * P,
             alpha * (two.nu_bar1 * M + 2 * two.rho_bar1 * a * P) + B * bent,
             a * Q + alpha * (two.rho_bar2 * M + two.G_bar * a * P),
-            a**2 * U + alpha * one.rho1 * Q + alpha * later,
+            a * a * U + alpha * one.rho1 * Q + alpha * later,
         )
-    return {
+    terms = {
         "Hessian": one.m1 * delta,
         "compositional": alpha**2 / N * curved,
         "coupling": alpha**2 / N * coupled,
     }
+    return or_infinite(terms)
 
 
 def on_segments(scope: Scope) -> Scope:

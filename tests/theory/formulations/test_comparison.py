@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tabular import exact
+from tabular import TabularMDP, exact
 from tests.tabular.tolerances import assert_close
 from tests.tabular.unroll import maml as unrolled
 from tests.theory.formulations.cases import LAW, dense
@@ -104,6 +104,29 @@ def test_a_baseline_ends_the_horizon_of_both_targets():
     assert found.laws["ad"].correction_variance == law(problem, **options).correction_variance
     assert_close(found.sampled_target, law(problem, **options).mean(), LAW)
     assert all(check.holds for check in found.checks)
+
+
+@pytest.mark.parametrize("offset", [1e4, 1e8])
+@pytest.mark.parametrize("outer", [None, 1])
+def test_rewards_far_from_zero_break_no_equality(offset, outer):
+    """A critic takes them out of every gradient, but not their rounding."""
+    tiny = dense()
+    mdp = TabularMDP(tiny.mdp.P, tiny.mdp.R + offset, 0.9, 0)
+    for table, alpha in ((None, 1 / offset), (exact.state_value(mdp, tiny.phi), 1.0)):
+        steps = {"step_size": alpha, "num_steps": 2, "num_trajectories": 1}
+        options = steps | {"outer_trajectories": outer, "baseline": table}
+        found = compare(mdp, tiny.phi, horizon=2, **options)
+        assert all(check.holds for check in found.checks), found.checks
+
+
+@pytest.mark.parametrize("actions", [1, 2])
+def test_nothing_to_learn(actions):
+    """One action, or no reward: all equalities hold, and variances have no ratio."""
+    mdp = TabularMDP(np.full((2, actions, 2), 0.5), np.zeros((2, actions)), 0.9, 0)
+    found = compare(mdp, np.zeros((2, actions)), horizon=2, **STEPS)
+    assert all(check.holds for check in found.checks)
+    assert np.isnan(found.variance_ratio)
+    assert found.best == {"epg": 0.0, "sampled": 0.0}
 
 
 def test_the_targets_come_together_as_one_over_n():
