@@ -151,6 +151,21 @@ def test_nothing_to_climb():
     assert not curve.bound.any()
 
 
+@pytest.mark.parametrize("family", [Maml, Lirpg])
+@pytest.mark.parametrize("K", [1, 2, 3])
+def test_rewards_far_from_zero_are_no_violation(family, K):
+    """They cancel in every derivative, up to their own rounding."""
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        mdp = random_mdp(rng, (3, 2), 0.9)
+        mdp = mdp.with_reward(mdp.R + 1e8)
+        theta = rng.normal(size=(3, 2))
+        problem, phi = (Maml(mdp), theta) if family is Maml else (Lirpg(mdp, theta), 0 * theta)
+        errors = np.array([1e-12, 1e-10, 1e-8])
+        curve = hessian_error_curve(problem, phi, errors, step_size=1.0, num_steps=K)
+        assert all(check.holds for check in curve.checks)
+
+
 def test_bad_input():
     options = {"step_size": 1.0, "num_steps": 2}
     with pytest.raises(ValueError, match="at least 0"):
