@@ -11,9 +11,10 @@ the noise of the steps, which has no mean given the past:
 with H_i = ∇²J(θ̄^i), ∂H_i[Δ] its derivative along Δ (for `loaded_dice` and `dice`; the other
 estimators' expected curvature is not H, and the term is left out), L_i = I + α E Ĥ(θ̄^i), and the
 adjoints λ along θ̄. All maps are fixed beforehand and each ξ_i is a martingale difference: E C = 0
-exactly, whatever the maps, so F − C has the mean of F and, to first order, no noise. For K = 1,
-C = α L_0 H_1 ξ_0. Where steps are so long that first order says nothing, F alone scatters less and
-is taken instead. The common factor L_0 is applied last.
+exactly, whatever the maps, so F − C has the mean of F and, to first order, no noise but what
+truncated steps, which are not ∇J, leave of it. For K = 1, C = α L_0 H_1 ξ_0. Where steps are so
+long that first order says nothing, F alone scatters less and is taken instead. The common factor
+L_0 is applied last.
 """
 
 from __future__ import annotations

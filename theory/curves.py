@@ -29,7 +29,7 @@ from tabular.mdp import TabularMDP
 from tabular.metagradient import positive_number
 from tabular.problems import Maml
 from tabular.transitions import Array
-from theory.constants import Lipschitz, Noise, both
+from theory.constants import Constants, Lipschitz, Noise, both
 from theory.finite.paths import inner_paths
 from theory.finite.problem import FiniteProblem
 from theory.hessian_error import HessianErrorCurve, hessian_error_curve
@@ -43,10 +43,6 @@ LARGEST = 1000
 LOGIT = 1.0
 #: Most ends of an exact law: less than a second.
 FEW_ENDS = 100_000
-
-
-#: Assumptions 4.1 and 4.3.
-Constants = tuple[Lipschitz, Noise]
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from tabular.problems import Lirpg, Maml
 from tabular.sources import Differential, Exact, Update
 from tabular.transitions import Array
 from theory.bounds import BoundCheck
+from theory.flat import residue
 from theory.norms import spectral_norm
 
 #: A D × n cross derivative is made whole up to this many entries.
@@ -54,6 +55,8 @@ class HessianErrorCurve:
         Of Δ, Δ², ... in term (ii).
     m1, c1, c2 : float
         Constants along the path.
+    rounding : float
+        What floating-point arithmetic may add to a bias.
     """
 
     step_size: float
@@ -66,11 +69,11 @@ class HessianErrorCurve:
     m1: float
     c1: float
     c2: float
+    rounding: float
 
     @property
     def checks(self) -> tuple[BoundCheck, ...]:
         """Bias against term (ii), one for each Δ."""
-        size = self.m1 * (1 + self.step_size * self.c1) ** self.num_steps
         return tuple(
             BoundCheck(
                 "Theorem 4.5, estimation bias",
@@ -78,7 +81,7 @@ class HessianErrorCurve:
                 float(bound),
                 obtained="exact",
                 scope="every realisable θ",
-                rounding=ROUNDING * (size + float(bound)),
+                rounding=self.rounding + ROUNDING * float(bound),
                 setting={"K": self.num_steps, "α": self.step_size, "Δ": float(Delta)},
             )
             for Delta, bias, bound in zip(self.Delta, self.bias, self.bound, strict=True)
@@ -194,8 +197,10 @@ def hessian_error_curve(
     coefficients[0] = 0.0
     bias = np.linalg.norm((off[:-1] - off[-1]).reshape(len(Delta), -1), axis=1)
     bound = polyval(Delta, coefficients)
+    factors = step_size * num_steps * c2 if fixed else 1.0
+    rounding = factors * _rounding(problem, phi, m1, c1, **options)
     return HessianErrorCurve(
-        step_size, num_steps, degree, Delta, bias, bound, coefficients[1:], m1, c1, c2
+        step_size, num_steps, degree, Delta, bias, bound, coefficients[1:], m1, c1, c2, rounding
     )
 
 
@@ -205,6 +210,17 @@ def _errors(Delta: Any) -> Array:
     if Delta.ndim != 1 or not Delta.size:
         raise ValueError(f"Delta must have shape (n,), n >= 1, received {Delta.shape}")
     return Delta
+
+
+def _rounding(
+    problem: Maml | Lirpg, phi: Array, m1: float, c1: float, *, step_size: float, num_steps: int
+) -> float:
+    """Rounding of Π_i (I + α H_i) p, of p itself and of the rewards that cancel in it and in H."""
+    terminal = np.zeros(1) if problem.terminal_value is None else problem.terminal_value
+    inner = problem.mdp if isinstance(problem, Maml) else problem.mdp.add_reward(phi)
+    options: dict[str, Any] = {"step_size": step_size, "num_steps": num_steps, "curvature": c1}
+    rewards = sum(residue(mdp, terminal, **options) for mdp in (problem.mdp, inner))
+    return ROUNDING * m1 * (1 + step_size * c1) ** num_steps + rewards
 
 
 def _cross_norm(here: Any) -> float:

@@ -26,7 +26,7 @@ from tabular.metagradient import EXACT, meta_gradient
 from tabular.sources import Sampled, Source
 from tabular.transitions import Array
 from theory.bounds import Obtained
-from theory.compositional import Paths, last_factor, sampled_paths
+from theory.compositional import TOGETHER, Paths, last_factor, sampled_paths
 from theory.inner_path import InnerPath
 
 #: Sampled paths, and full estimates.
@@ -127,19 +127,26 @@ class SampledLaw:
         return Measured(value, error, obtained)
 
     def _estimates(self, *, shared: bool, outer: Source) -> Array:
-        """Full estimates, (M, S, A)."""
-        start = self.path.iterates[0]
-        return meta_gradient(
-            self.path.problem,
-            np.broadcast_to(start, (NUM_ESTIMATES, *start.shape)),
-            step_size=self.path.step_size,
-            num_steps=len(self.path.iterates) - 1,
-            path=self.source,
-            curvature=self.source,
-            outer=outer,
-            shared=shared,
-            rng=np.random.default_rng(self.streams.shared if shared else self.streams.separate),
-        )
+        """Full estimates, (M, S, A), as many at a time as fit into memory."""
+        rng = np.random.default_rng(self.streams.shared if shared else self.streams.separate)
+        num_steps, source = len(self.path.iterates) - 1, self.source
+        an_estimate = (2 * num_steps + 1) * source.horizon * source.num_trajectories
+        together = max(1, TOGETHER // an_estimate)
+        pieces = [
+            meta_gradient(
+                self.path.problem,
+                np.repeat(self.path.iterates[:1], min(together, NUM_ESTIMATES - i), axis=0),
+                step_size=self.path.step_size,
+                num_steps=num_steps,
+                path=source,
+                curvature=source,
+                outer=outer,
+                shared=shared,
+                rng=rng,
+            )
+            for i in range(0, NUM_ESTIMATES, together)
+        ]
+        return np.concatenate(pieces)
 
 
 def _mean(samples: Array) -> Measured:

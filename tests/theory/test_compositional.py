@@ -7,12 +7,22 @@ import numpy as np
 import pytest
 
 from tabular import exact
+from tabular.baselines import FixedBaseline, zero_baseline
+from tabular.problems import Maml
 from tabular.registry import ESTIMATORS
+from tabular.sources import Sampled
 from tests.tabular.reference import Reference
 from tests.tabular.tolerances import assert_close
 from tests.theory.brute import Brute
 from tests.theory.cases import NAMES, ROW, STANDARD_ERRORS, dense_random, rows_of, seeded
-from theory.compositional import NUM_PATHS, Paths, last_factor, mean_shift, sampled_paths
+from theory.compositional import (
+    NUM_PATHS,
+    Paths,
+    compositional,
+    last_factor,
+    mean_shift,
+    sampled_paths,
+)
 from theory.inner_path import InnerPath
 from theory.point import Point
 from theory.settings import Settings
@@ -110,6 +120,24 @@ def test_to_first_order_nothing_but_the_shift_is_left():
         sampled = sampled_paths(short, source, 50, np.random.default_rng(0))
         left.append((sampled.draws - sampled.control).std(axis=0).sum() / step_size)
     assert left[1] < 0.12 * left[0]
+
+
+def test_at_any_step_size_first_order_is_that_in_the_noise():
+    """At N → ∞ noise falls as N^{−1/2}, what is left as 1/N, where the estimates are unbiased."""
+    left, table = [], FixedBaseline(np.array([0.3, -0.2, 0.5]))
+    for count in (100, 10_000):
+        source = Sampled("loaded_dice", count, 2, table)
+        path = InnerPath(MDP, source, 2.0, 3, Maml(MDP, 2, table.table))
+        sampled = sampled_paths(path, source, 100, np.random.default_rng(0))
+        left.append((sampled.draws - sampled.control).std(axis=0).sum() * np.sqrt(count))
+    assert left[1] < 0.12 * left[0]
+
+
+def test_paths_that_are_all_the_same_have_no_shift():
+    mdp = MDP.with_reward(np.zeros(MDP.R.shape))
+    source = Sampled("ad", 2, 2, zero_baseline)
+    path = InnerPath(mdp, source, 1.0, 2)
+    assert compositional(path, source, np.random.default_rng(0)) is None
 
 
 def test_enumerated_control_of_one_step():

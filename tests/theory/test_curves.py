@@ -12,7 +12,7 @@ from tests.tabular.tolerances import Tolerance, assert_close
 from tests.theory.sample_paths import ENDS, finite
 from theory import curves
 from theory.constants import Lipschitz, Noise
-from theory.curves import make_curves
+from theory.curves import ErrorCurve, make_curves
 from theory.finite.paths import inner_paths
 from theory.hessian_error import hessian_error_curve
 from theory.second_order import SampledLoop
@@ -73,6 +73,45 @@ def test_leading_order_elsewhere():
         assert (curve.empirical >= curve.spread * (1 - 1e-12)).all()
 
 
+def test_every_step_counts_by_then():
+    """Constants are the largest values over i < K, wherever they are met; ‖c_K‖/N is the bias."""
+    theta, alpha, N = np.zeros((3, 2)), 20.0, 8
+    found = make_curves(MDP, theta, Loop(alpha, 2, N), horizon=3).over_steps
+    loop = SampledLoop(MDP, theta, alpha, 4, 3)
+    norms = [np.linalg.norm(H, 2) for H in loop.hessians]
+    sigmas = [np.sqrt(np.trace(noise)) for noise in loop.noises]
+    assert max(sigmas) > 1.1 * sigmas[-1]
+    assert max(norms) > 1.1 * norms[-1]
+    for K, bias, bound in zip((1, 2, 3, 4), found.bias, found.empirical, strict=True):
+        a = 1 + alpha * max(norms[:K])
+        growth = np.sqrt(sum(a ** (2 * j) for j in range(K)))
+        assert_close(bound, alpha * max(sigmas[:K]) * growth / np.sqrt(N), SAME_SUMS)
+        own = SampledLoop(MDP, theta, alpha, K, 3).iterate_coefficient
+        assert_close(bias, np.linalg.norm(own) / N, SAME_SUMS)
+
+
+def test_more_steps_than_the_curve_over_steps():
+    found = make_curves(MDP, THETA, Loop(0.2, 3, 8), horizon=3, most_steps=2)
+    own = SampledLoop(MDP, THETA, 0.2, 3, 3)
+    assert_close(found.over_counts.spread, own.spread(found.over_counts.x), SAME_SUMS)
+    assert len(found.over_steps.x) == 2
+
+
+def test_laws_of_too_many_ends_are_left_out(monkeypatch):
+    """Two outcomes, K = 2: 2² ends of N = 1 and 9² of N = 8."""
+    monkeypatch.setattr(curves, "FEW_ENDS", 10)
+    problem = finite(SampledLoop(ARMS, ARMS_THETA, 0.2, 1, 1))
+    found = make_curves(ARMS, ARMS_THETA, SETTING, horizon=1, counts=[1, 8], finite=problem)
+    assert found.over_counts.exact.tolist() == [True, False]
+    assert found.over_steps.exact.tolist() == [True, False, False, False]
+
+
+def test_one_logit_is_the_limit():
+    x, spread, exact_ones = np.ones(3), np.array([0.99, 1.01, 1.01]), np.array([False, False, True])
+    curve = ErrorCurve("N", x, spread, exact_ones, x, x, None, SETTING)
+    assert curve.reliable.tolist() == [True, False, True]
+
+
 def test_a_leading_order_beyond_a_logit_is_not_relied_on():
     found = make_curves(MDP, THETA, Loop(50.0, 2, 1), horizon=3, most_steps=2)
     assert found.over_counts.spread.max() > 1
@@ -103,9 +142,19 @@ def test_hessian_errors_are_in_units_of_one_over_alpha():
         assert (curve.bias <= curve.bound).all()
 
 
-def test_bad_input():
-    with pytest.raises(ValueError, match="num_trajectories"):
-        make_curves(MDP, THETA, Loop(0.2, 2, 0), horizon=3)
+@pytest.mark.parametrize(
+    ("setting", "change", "message"),
+    [
+        (Loop(0.2, 2, 0), {}, "num_trajectories"),
+        (Loop(0.0, 2, 8), {}, "step_size"),
+        (SETTING, {"counts": [4, 0]}, "counts must be at least 1"),
+        (SETTING, {"most_steps": 0}, "most_steps must be at least 1"),
+        (SETTING, {"step_sizes": [0.1, -0.1]}, "step_size"),
+    ],
+)
+def test_bad_input(setting, change, message):
+    with pytest.raises(ValueError, match=message):
+        make_curves(MDP, THETA, setting, horizon=3, **change)
 
 
 @pytest.mark.slow

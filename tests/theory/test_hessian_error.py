@@ -97,7 +97,41 @@ def test_constants_are_those_of_the_path(name, K):
     ]
     assert_close(curve.c1, max(norms), PRODUCTS)
     assert_close(curve.m1, np.linalg.norm(grad(unroll.value)(path[-1])), PRODUCTS)
-    assert (curve.c2 > 0) == (name == "lirpg")
+    if name != "lirpg":
+        assert curve.c2 == 0.0
+        return
+    crosses = [
+        np.reshape(jacobian(lambda x, at=one: anp.ravel(unroll.update(x, at)))(phi), (6, 6))
+        for one in path[:-1]
+    ]
+    assert_close(curve.c2, max(np.linalg.norm(G, 2) for G in crosses), PRODUCTS)
+
+
+@pytest.mark.parametrize("name", ["maml", "lirpg"])
+def test_the_first_hessian_counts_for_maml_only(name):
+    """From a uniform policy long steps lead to flatter places."""
+    problem, unroll = (Maml(MDP), maml(MDP)) if name == "maml" else CASES["lirpg"][:2]
+    if name == "lirpg":
+        problem, unroll = Lirpg(MDP, np.zeros((3, 2))), lirpg(MDP, np.zeros((3, 2)))
+    phi, rewards = np.zeros((3, 2)), MDP.with_reward(MDP.R)
+    path = unroll.iterates(phi, step_size=20.0, num_steps=3)
+    norms = [np.linalg.norm(Reference(rewards, x).hessian.reshape(6, 6), 2) for x in path[:-1]]
+    curve = hessian_error_curve(problem, phi, ERRORS, step_size=20.0, num_steps=3)
+    assert norms[0] > 1.1 * max(norms[1:])
+    assert_close(curve.c1, norms[0] if name == "maml" else max(norms[1:]), PRODUCTS)
+
+
+@pytest.mark.parametrize("K", [1, 2, 3])
+@pytest.mark.parametrize("name", CASES)
+def test_the_bound_by_its_formula(name, K):
+    problem, _, phi = CASES[name]
+    curve = hessian_error_curve(problem, phi, ERRORS, step_size=ALPHA, num_steps=K)
+    a, shift = 1 + ALPHA * curve.c1, ALPHA * ERRORS
+    if name == "lirpg":
+        growth = sum((a + shift) ** j - a**j for j in range(1, K)) + 0 * shift
+        assert_close(curve.bound, curve.m1 * ALPHA * curve.c2 * growth, PRODUCTS, scale=10.0)
+    else:
+        assert_close(curve.bound, curve.m1 * ((a + shift) ** K - a**K), PRODUCTS, scale=10.0)
 
 
 def test_term_ii_is_attained_where_the_hessian_is_a_multiple_of_e():
@@ -105,6 +139,8 @@ def test_term_ii_is_attained_where_the_hessian_is_a_multiple_of_e():
     curve = hessian_error_curve(Maml(MDP), THETA, ERRORS, step_size=ALPHA, num_steps=1)
     assert_close(curve.bias, curve.bound, PRODUCTS)
     assert_close(curve.bias, ALPHA * ERRORS * curve.m1, PRODUCTS)
+    smaller = replace(curve, bound=(1 - 1e-9) * curve.bound)
+    assert [check.holds for check in smaller.checks] == [True, False, False, False, False]
 
 
 def test_nothing_to_climb():
@@ -113,6 +149,21 @@ def test_nothing_to_climb():
     curve = hessian_error_curve(Maml(flat), THETA, ERRORS, step_size=ALPHA, num_steps=2)
     assert not curve.bias.any()
     assert not curve.bound.any()
+
+
+@pytest.mark.parametrize("family", [Maml, Lirpg])
+@pytest.mark.parametrize("K", [1, 2, 3])
+def test_rewards_far_from_zero_are_no_violation(family, K):
+    """They cancel in every derivative, up to their own rounding."""
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        mdp = random_mdp(rng, (3, 2), 0.9)
+        mdp = mdp.with_reward(mdp.R + 1e8)
+        theta = rng.normal(size=(3, 2))
+        problem, phi = (Maml(mdp), theta) if family is Maml else (Lirpg(mdp, theta), 0 * theta)
+        errors = np.array([1e-12, 1e-10, 1e-8])
+        curve = hessian_error_curve(problem, phi, errors, step_size=1.0, num_steps=K)
+        assert all(check.holds for check in curve.checks)
 
 
 def test_bad_input():

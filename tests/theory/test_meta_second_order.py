@@ -117,6 +117,25 @@ def test_differences_are_derivatives(monkeypatch):
     assert_close(meta_second_order.jacobian(loop, source, 0), loop.last_hessian, DIFFERENCES)
 
 
+@pytest.mark.parametrize("name", ["ad", "lvc"])
+def test_jacobian_of_what_is_no_gradient(name):
+    """With a biased Hessian p_1 is no gradient, and Dp_1 not symmetric: columns by differences.
+
+    With h = 1e-5 they are exact to 1e-10: h² of a third derivative, and rounding of 1e-16/h.
+    """
+    loop = SampledLoop(SMALL, SMALL_THETA, 0.8, 2, 2, [0.3, -0.5])
+    slow = Slow(SMALL, 0.8, 2, loop.baseline, name)
+    h, at = 1e-5, loop.iterates[1]
+    columns = [
+        slow.mean_along_exact_path(at + u, 1) - slow.mean_along_exact_path(at - u, 1)
+        for u in h * np.eye(4).reshape(4, 2, 2)
+    ]
+    expected = np.stack(columns, axis=1) / (2 * h)
+    found = meta_second_order.jacobian(loop, mean_source(loop, name), 0)
+    assert np.abs(expected - expected.T).max() > 1e-5
+    assert np.abs(found - expected).max() < 1e-9
+
+
 def test_dice_has_no_baseline():
     loop, _ = small("ad", 1)
     with pytest.raises(ValueError, match="uses no baseline"):

@@ -33,6 +33,14 @@ def test_slopes_of_a_power():
     assert rate(X, mixed).slope > rate(X, mixed).fitted > rate(X, mixed, "first").slope > 1
 
 
+def test_limits_by_hand():
+    """Slopes 2 and 3 about x = 2 and 20: lines in x and in 1/x through them."""
+    x = np.array([1.0, 4.0, 100.0])
+    y = np.array([1.0, 4.0**2, 4.0**2 * 25.0**3])
+    assert_close(rate(x, y, "first").limit, 2 - 2 / 18, VALUE, scale=10.0)
+    assert_close(rate(x, y, "last").limit, 3 + 2 / 18, VALUE, scale=10.0)
+
+
 @pytest.mark.parametrize(
     ("x", "y"),
     [(X[::-1], X), (X, 0 * X), (X[:1], X[:1]), (X - 1, X)],
@@ -51,6 +59,13 @@ def test_degrees():
     assert degree(np.zeros((5, 2))) == 0
     assert degree(x**3 + 1e-9 * x**4) == 4
     assert degree(np.exp(x)) == 8
+
+
+def test_degrees_up_to_rounding():
+    """Differences of order k have 2^k times the rounding of the values, and no more is ignored."""
+    x = np.arange(20.0)
+    assert degree(np.sqrt(2) * x + 1 / 3) == 1
+    assert degree(x[:9] ** 3 + 1e-12 * x[:9] ** 4) == 4
 
 
 def test_numbers_are_those_of_every_sequence():

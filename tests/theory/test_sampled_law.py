@@ -3,12 +3,17 @@
 import numpy as np
 import pytest
 
+from tabular.baselines import FixedBaseline
+from tabular.problems import Maml
+from tabular.sources import Sampled
 from tests.tabular.tolerances import Tolerance, assert_close
-from tests.theory.bound_cases import STEP_SIZE, WITHIN, enumerated, sampled, streams
+from tests.theory.bound_cases import HORIZON, STEP_SIZE, WITHIN, enumerated, sampled, streams
 from tests.theory.cases import NAMES
+from tests.theory.test_simulation import lottery
 from theory import sampled_law
 from theory.finite.law import MetaLaw, meta_gradient_law
 from theory.finite.paths import Paths
+from theory.inner_path import InnerPath
 from theory.sampled_law import SampledLaw
 
 #: The same number from recursions and from sums over all trajectories.
@@ -80,6 +85,14 @@ def test_every_number_is_that_of_all_paths(name, num_steps, count):
 EVERY = {f"{what}, {which}" for what in ("bias", "variance") for which in ("separate", "shared")}
 
 
+@pytest.mark.parametrize(("num_steps", "count"), [(1, 3), (2, 1)])
+def test_short_steps(num_steps, count):
+    """At α = 1 no power of α shows."""
+    options = ("lvc", num_steps, count)
+    scores = off(sampled(*options, step_size=0.3), enumerated(*options, step_size=0.3))
+    assert max(scores.values()) < WITHIN, scores
+
+
 @pytest.mark.parametrize(
     ("wrong", "seen"),
     [
@@ -148,3 +161,47 @@ def test_estimators_with_one_baseline_take_the_same_paths():
     ends = [sampled(name, 2, 1).paths.ends for name in ("ad", "lvc", "loaded_dice")]
     assert_close(ends[1], ends[0], EXACT)
     assert_close(ends[2], ends[0], EXACT)
+
+
+def test_the_control_takes_away_what_is_of_first_order():
+    """As α → 0 noise is left over as α², of which a control of another size would leave α."""
+    errors = [
+        sampled("loaded_dice", 2, 1, step_size=alpha).bias(shared=False).standard_error / alpha
+        for alpha in (1e-2, 1e-3)
+    ]
+    assert errors[1] < 0.12 * errors[0]
+
+
+def test_the_variance_is_that_about_the_unknown_mean(monkeypatch):
+    """Of three estimates: their sum of squares about their own mean over two."""
+    three = np.random.default_rng(0).normal(size=(3, 2, 2))
+    monkeypatch.setattr(SampledLaw, "_estimates", lambda *_, **options: three)
+    expected = three.var(axis=0, ddof=1).sum()
+    assert_close(sampled("lvc", 1, 1).variance(shared=False).value, expected, EXACT)
+
+
+@pytest.mark.parametrize(("num_paths", "count", "enough"), [(10, 10, False), (10, 15, True)])
+def test_all_trajectories_of_a_step_count_as_met(num_paths, count, enough, monkeypatch):
+    """A reward of chance 0.04 is met four times by 10 paths of 10 trajectories, six by 10 of 15."""
+    monkeypatch.setattr(sampled_law, "NUM_PATHS", num_paths)
+    source = Sampled("ad", count, 1, FixedBaseline(np.zeros(2)))
+    mdp = lottery(0.04)
+    path = InnerPath(mdp, source, 1.0, 1, Maml(mdp, 1, np.zeros(2)))
+    assert SampledLaw(path, source, streams(0)).meets_enough is enough
+
+
+@pytest.mark.parametrize("num_steps", [1, 2])
+def test_estimates_of_many_trajectories_are_made_in_pieces(num_steps, monkeypatch):
+    """2K + 1 batches of N T steps each: no more than `TOGETHER` steps at a time."""
+    honest, sizes = sampled_law.meta_gradient, []
+
+    def recorded(problem, phi, **options):
+        sizes.append(len(phi))
+        return honest(problem, phi, **options)
+
+    monkeypatch.setattr(sampled_law, "meta_gradient", recorded)
+    monkeypatch.setattr(sampled_law, "TOGETHER", 4000)
+    scores = off(sampled("ad", num_steps, 1), enumerated("ad", num_steps, 1))
+    assert max(scores.values()) < WITHIN, scores
+    assert max(sizes) * (2 * num_steps + 1) * HORIZON <= 4000
+    assert sum(sizes) == 3 * 4000

@@ -39,6 +39,16 @@ def test_contraction_is_the_gradient_of_a_trace():
     assert_close(contract_third(here, 0 * S), 0 * THETA, THIRD)
 
 
+def test_small_eigenvalues_count():
+    """Covariances of few trajectories have eigenvalues of very different sizes."""
+    values = 10.0 ** np.array([0, -3, -6, -9])
+    vectors = np.linalg.qr(np.random.default_rng(5).normal(size=(4, 4)))[0]
+    here = exact.evaluate(MDP, THETA, horizon=T, terminal_value=BASELINE)
+    each = [contract_third(here, np.outer(u, u)) for u in vectors.T]
+    found = contract_third(here, (vectors * values) @ vectors.T)
+    assert_close(found, np.tensordot(values, each, axes=1), COMPOSED)
+
+
 @pytest.mark.parametrize("K", [1, 2, 3])
 def test_hessians_and_noises_are_those_of_every_trajectory(K):
     own = loop(K)
@@ -163,6 +173,12 @@ def test_bad_input(change, message):
     }
     with pytest.raises(ValueError, match=message):
         SampledLoop(MDP, **(options | change))
+
+
+@pytest.mark.parametrize("count", [0, [4, -1], np.nan])
+def test_no_trajectories(count):
+    with pytest.raises(ValueError, match="num_trajectories"):
+        loop(1).spread(count)
 
 
 def test_steps_out_of_range():

@@ -84,6 +84,34 @@ def test_a_simulation_must_meet_the_rewards_that_matter():
     assert not meets_enough(lottery(0.04), zero, start, 100)
     assert meets_enough(lottery(0.04), zero, start, 150)
     assert meets_enough(lottery(0.06), zero, start, 100)
+    assert meets_enough(lottery(0.055), zero, start, 100)
+
+
+def seldom_met_share(mdp, R, V_b, visits, N) -> float:
+    """The share of Σ_t γ^{2t} E δ_t² of transitions met less than five times, one by one."""
+    seldom = every = 0.0
+    for s, a, after in np.ndindex(mdp.P.shape):
+        chance = [d[s] / mdp.num_actions * mdp.P[s, a, after] for d in visits]
+        delta = R[s, a, after] + mdp.gamma * V_b[after] - V_b[s]
+        share = sum(mdp.gamma ** (2 * t) * p for t, p in enumerate(chance)) * delta**2
+        every += share
+        seldom += share if N * sum(chance) < 5 else 0.0
+    return seldom / every
+
+
+def test_shares_of_the_variance_one_by_one():
+    """Both verdicts, and shares on both sides of one in twenty, over random MDPs."""
+    rng, shares = np.random.default_rng(1), []
+    for _ in range(300):
+        P = rng.dirichlet(np.full(3, 0.3), size=(3, 2))
+        R = rng.normal(size=(3, 2, 3))
+        mdp = TabularMDP(P, R, 0.4, 0)
+        V_b, visits = rng.normal(size=3), rng.dirichlet(np.ones(3), size=4)
+        N = int(rng.integers(10, 200))
+        shares.append(seldom_met_share(mdp, R, V_b, visits, N))
+        assert meets_enough(mdp, V_b, visits, N) == (shares[-1] <= 0.05)
+    near = np.abs(np.log(np.array(shares)[np.array(shares) > 0] / 0.05)) < 0.2
+    assert near.sum() > 5
 
 
 def test_rare_transitions_without_a_surprise_do_not_matter():

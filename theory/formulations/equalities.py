@@ -20,7 +20,8 @@ from theory.bounds import BoundCheck
 from theory.formulations.maml import TinyMaml
 from theory.formulations.sampling_correction import CorrectionLaw
 
-#: Rounding of a sum over paths or trajectories, relative to the root mean square of what is summed.
+#: Rounding of a sum over paths or trajectories, relative to the root mean square of what is summed,
+#: and to scores times returns, of which gradients are differences: a baseline may cancel them.
 ROUNDING = 1e-12
 
 
@@ -38,6 +39,7 @@ def unbiased(own: CorrectionLaw, target: Array, setting: dict[str, Any]) -> Boun
     """
     size = np.sqrt(own.path_variance + own.path_mean @ own.path_mean)
     size += np.sqrt(own.correction_variance + own.correction_mean @ own.correction_mean)
+    size += abs(own.objective) * np.sqrt(own.score_variance)
     return _equality("K-sample meta-gradient: E[X + Y]", own.bias(target), float(size), setting)
 
 
@@ -55,6 +57,7 @@ def completed_hessian(problem: TinyMaml) -> BoundCheck:
     each = here.hessian + score[..., :, None] * here.gradient[..., None, :]
     off = np.tensordot(here.probability, each, axes=1) - problem.inner(theta).hessian
     size = float(np.sqrt(here.probability @ (each**2).sum(axis=(-2, -1))))
+    size += abs(float(problem.outer_value(theta))) * float(here.probability @ (score**2).sum(-1))
     setting = {"horizon": problem.horizon}
     return _equality("score term completes E Ĥ", float(np.linalg.norm(off)), size, setting)
 

@@ -32,9 +32,8 @@ Derivatives are met on segments from T(θ̂^i) to θ̂^{i+1} and on their images
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import hypot, sqrt
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from tabular._checks import instance, positive_integer
 from tabular.metagradient import positive_number
@@ -109,7 +108,6 @@ class SecondLipschitz:
         return cls(c1, 0.0, rho1, 0.0, nu1, 0.0, rho1, 0.0, lipschitz.scope)
 
 
-@np.errstate(over="ignore", invalid="ignore")
 def bias_bound(f: Smoothness, lipschitz: Lipschitz, noise: Noise, loop: Loop) -> float:
     """The right-hand side of Prop 5.2; infinite where it leaves the range of floats."""
     both((lipschitz, noise))
@@ -117,12 +115,13 @@ def bias_bound(f: Smoothness, lipschitz: Lipschitz, noise: Noise, loop: Loop) ->
     if not (C0 >= 0 and C1 >= 0):
         raise ValueError(f"the constants of f must be numbers >= 0, received {f}")
     alpha, K, N = loop.checked()
-    a = np.float64(1 + alpha * lipschitz.c1)
-    before = np.concatenate([[0.0], np.cumsum(a ** np.arange(K - 1))])
-    j = np.arange(K)
-    ell = f.C1 * a ** (2 * j) + f.C0 * alpha * lipschitz.rho1 * a ** np.maximum(j - 1, 0) * before
-    total = np.square(alpha * noise.sigma_in) / (2 * N) * ell.sum()
-    return or_infinite({"1/N": float(total)})["1/N"]
+    a = 1 + alpha * lipschitz.c1
+    total, power, bent = 0.0, 1.0, 0.0  # a^j and a^{j−1} Σ_{k<j} a^k, for one j after another
+    for _ in range(K):
+        total += C1 * power * power + C0 * alpha * lipschitz.rho1 * bent
+        bent, power = a * bent + power * power, a * power
+    noisy = alpha * noise.sigma_in
+    return or_infinite({"bias of f": noisy * noisy / (2 * N) * total})["bias of f"]
 
 
 def compositional_bias(
@@ -198,7 +197,6 @@ def meta_gradient_bias(
     )
 
 
-@np.errstate(over="ignore", invalid="ignore")
 def meta_terms(
     lipschitz: Lipschitz, second: SecondLipschitz, noise: Noise, loop: Loop, *, shared: bool
 ) -> dict[str, float]:
@@ -207,33 +205,34 @@ def meta_terms(
     instance(shared, bool, "shared")
     instance(second, SecondLipschitz, "second")
     (alpha, K, N), one, two = loop.checked(), lipschitz, second
-    a, B = np.float64(1 + alpha * one.c1), np.float64(1 + alpha * two.H_bar)
+    a, B = 1 + alpha * one.c1, 1 + alpha * two.H_bar
     zeta, delta, z = one.zeta0, 0.0, [one.zeta0]
     for _ in range(K):
         delta = B * delta + alpha * (noise.Delta_H * zeta + noise.Delta_J)
         zeta = a * zeta + alpha * one.c2
-        noisy = alpha * (noise.sigma_H * z[-1] + noise.sigma_J) / np.sqrt(N) if shared else 0.0
-        z.append(float(np.hypot(B * z[-1] + alpha * two.G_bar, noisy)))
-    P, R, Q, U = one.mu1, two.rho_out, one.mu2, two.nu_q
+        noisy = alpha * (noise.sigma_H * z[-1] + noise.sigma_J) / sqrt(N) if shared else 0.0
+        z.append(hypot(B * z[-1] + alpha * two.G_bar, noisy))
+    M, P, R, Q, U = one.m1, one.mu1, two.rho_out, one.mu2, two.nu_q
     curved = coupled = 0.0
     for i in reversed(range(K)):
         y = B * z[i] + alpha * two.G_bar
-        curved += noise.sigma_in**2 / 2 * (U + y * R)
+        curved += noise.sigma_in * noise.sigma_in / 2 * (U + y * R)
         coupled += noise.sigma_in * (noise.sigma_H * z[i] + noise.sigma_J) * P if shared else 0.0
-        M, bent = one.m1 * B ** (K - 1 - i), a**2 * R + alpha * one.rho1 * P
+        bent = a * a * R + alpha * one.rho1 * P
         later = two.nu_bar2 * M + 2 * two.rho_bar2 * a * P + two.G_bar * bent
-        P, R, Q, U = (
+        M, P, R, Q, U = (
+            B * M,
             alpha * two.rho_bar1 * M + B * a * P,
             alpha * (two.nu_bar1 * M + 2 * two.rho_bar1 * a * P) + B * bent,
             a * Q + alpha * (two.rho_bar2 * M + two.G_bar * a * P),
-            a**2 * U + alpha * one.rho1 * Q + alpha * later,
+            a * a * U + alpha * one.rho1 * Q + alpha * later,
         )
     terms = {
         "Hessian": one.m1 * delta,
-        "compositional": np.square(alpha) / N * curved,
-        "coupling": np.square(alpha) / N * coupled,
+        "compositional": alpha * alpha / N * curved,
+        "coupling": alpha * alpha / N * coupled,
     }
-    return or_infinite({name: float(term) for name, term in terms.items()})
+    return or_infinite(terms)
 
 
 def on_segments(scope: Scope) -> Scope:

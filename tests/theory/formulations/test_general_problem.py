@@ -9,7 +9,7 @@ from autograd import grad, jacobian
 from tests.tabular.tolerances import assert_close
 from tests.theory.formulations.cases import LAW
 from theory.finite.problem import InnerOutcomes, OuterOutcomes
-from theory.formulations.sampling_correction import law
+from theory.formulations.sampling_correction import law, small_step_variance
 
 M, D, SIZE, ALPHA = 3, 2, 3, 0.8
 RNG = np.random.default_rng(11)
@@ -90,3 +90,12 @@ def test_the_k_sample_gradient_of_a_general_problem():
         assert_close(found.objective, objective(PHI, K, N), LAW)
         assert_close(found.mean(), grad(objective)(PHI, K, N), LAW)
         assert np.linalg.norm(found.correction_mean) > 1e-3
+
+
+def test_the_correction_of_small_steps_sees_where_the_start_moves():
+    """V[Y] is K N E‖Z_0ᵀs‖² (J − b)² + O(α)."""
+    counts = {"num_steps": 2, "num_trajectories": 2, "return_baseline": 0.3}
+    limit = small_step_variance(General(), **counts)
+    found = [law(General(), step_size=a, **counts).correction_variance for a in (1e-5, 2e-5)]
+    assert abs(2 * found[0] - found[1] - limit) < 1e-8 * limit
+    assert 0 < abs(found[0] - limit) < 1e-3 * limit

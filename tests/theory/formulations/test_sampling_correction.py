@@ -12,7 +12,7 @@ from tests.theory.formulations.nested import Nested
 from theory.formulations.maml import TinyMaml
 from theory.formulations.objective import sampled_gradient, sampled_objective
 from theory.formulations.samples import MAX_PATHS, Samples
-from theory.formulations.sampling_correction import law, small_step_variance
+from theory.formulations.sampling_correction import CorrectionLaw, law, small_step_variance
 
 T, ALPHA = 2, 1.5
 
@@ -159,6 +159,25 @@ def test_the_best_coefficient_is_the_best_of_a_grid():
     assert inside
 
 
+@pytest.mark.parametrize(
+    ("target", "best"), [(-4.0, 0.0), (1.0, 0.0), (2.0, 0.2), (3.5, 0.8), (4.5, 1.0), (7.0, 1.0)]
+)
+def test_the_best_coefficient_by_hand(target, best):
+    """V[Y] + ‖E Y‖² = 1 + 4 and Cov(X, Y) = −1: the vertex is (1 + 2 (target − 2))/5."""
+    by_hand = CorrectionLaw(
+        objective=0.0,
+        path_mean=np.array([2.0]),
+        correction_mean=np.array([2.0]),
+        score_mean=np.zeros(1),
+        score_variance=1.0,
+        path_variance=3.0,
+        correction_variance=1.0,
+        covariance=-1.0,
+        step_variance=np.ones(1),
+    )
+    assert_close(by_hand.best_coefficient(np.array([target])), best, LAW)
+
+
 def test_the_best_coefficient_of_no_correction():
     """One action: every score is zero, and so is the correction."""
     mdp = TabularMDP(np.full((2, 1, 2), 0.5), [[1.0], [0.0]], 0.9, 0)
@@ -186,6 +205,15 @@ def test_errors(change, error):
     options = {"step_size": 1.0, "num_steps": 1, "num_trajectories": 1} | change
     with pytest.raises(ValueError, match=error):
         law(maml(dense()), **options)
+
+
+@pytest.mark.parametrize(("K", "N"), [(3, 2), (2, 4), (1, 18)])
+def test_how_many_trajectories_of_eight_outcomes_fit(K, N):
+    """One more trajectory a step is refused; C(25, 18) = 480 700."""
+    with pytest.raises(ValueError, match=f"{K} steps of {N + 1} trajectories with 8 outcomes"):
+        Samples.of(8, N + 1, K)
+    if K > 1:
+        assert len(Samples.of(8, N, K).orders) ** K <= MAX_PATHS
 
 
 @pytest.mark.parametrize(("outcomes", "num"), [(1, 3), (3, 1), (3, 4), (5, 2)])

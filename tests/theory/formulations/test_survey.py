@@ -1,7 +1,11 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
-from tabular import TabularMDP
+from tabular import TabularMDP, exact
+from tests.tabular.tolerances import assert_close
+from tests.theory.formulations.cases import LAW, dense
 from theory.formulations.comparison import compare
 from theory.formulations.survey import QUANTILES, measures, survey
 
@@ -20,13 +24,58 @@ def test_quantiles_are_those_of_the_measures(value_baseline):
     assert found.quantiles == survey(rng=np.random.default_rng(3), **options).quantiles
 
 
-def test_the_survey_of_one_mdp_is_its_comparison():
-    rng = np.random.default_rng(4)
-    mdp = TabularMDP.random(2, 2, gamma=0.9, concentration=1.0, rng=rng)
-    one = compare(mdp, rng.standard_normal((2, 2)), horizon=2, outer_trajectories=1, **STEPS)
-    found = survey(num_mdps=1, rng=np.random.default_rng(4), **STEPS)
+@pytest.mark.parametrize(("gamma", "value_baseline", "N"), [(0.9, False, 1), (0.7, True, 2)])
+def test_the_survey_of_one_mdp_is_its_comparison(gamma, value_baseline, N):
+    rng, steps = np.random.default_rng(4), STEPS | {"num_trajectories": N}
+    mdp = TabularMDP.random(2, 2, gamma=gamma, concentration=1.0, rng=rng)
+    phi = rng.standard_normal((2, 2))
+    table = exact.state_value(mdp, phi) if value_baseline else None
+    one = compare(mdp, phi, horizon=2, outer_trajectories=N, baseline=table, **steps)
+    options = {"gamma": gamma, "value_baseline": value_baseline} | steps
+    found = survey(num_mdps=1, rng=np.random.default_rng(4), **options)
     for name, value in measures(one).items():
         assert found.quantiles[name] == (value,) * len(QUANTILES)
+    assert found.setting == {"horizon": 2} | options
+
+
+def test_measures_are_ratios_of_the_rows():
+    tiny = dense()
+    found = compare(tiny.mdp, tiny.phi, horizon=2, outer_trajectories=1, **STEPS)
+    path, whole, best, best_epg, lvc, loaded = found.rows
+    epg, sampled = np.linalg.norm(found.epg_target), np.linalg.norm(found.sampled_target)
+    expected = {
+        "∇J: bias(ad)": path.epg_bias / epg,
+        "∇J_S: bias(ad)": path.sampled_bias / sampled,
+        "∇J: bias(lvc)": lvc.epg_bias / epg,
+        "∇J_S: bias(lvc)": lvc.sampled_bias / sampled,
+        "∇J: bias(loaded_dice)": loaded.epg_bias / epg,
+        "∇J_S: bias(loaded_dice)": loaded.sampled_bias / sampled,
+        "‖∇J_S − ∇J‖/‖∇J‖": np.linalg.norm(found.sampled_target - found.epg_target) / epg,
+        "V[Y]/V[X]": found.laws["ad"].correction_variance / path.variance,
+        "V[X+Y]/V[X]": whole.variance / path.variance,
+        "V[X+Y]/V[lvc]": whole.variance / lvc.variance,
+        "V[X+Y]/V[loaded_dice]": whole.variance / loaded.variance,
+        "best c, ∇J_S": best.coefficient,
+        "best c, ∇J": best_epg.coefficient,
+        "estimates until c=1 errs less": found.break_even,
+        "∇J_S: error(c=1)/error(c=0)": whole.sampled_error / path.sampled_error,
+        "∇J: error(c=1)/error(c=0)": whole.epg_error / path.epg_error,
+        "∇J: error(c=1)/error(lvc)": whole.epg_error / lvc.epg_error,
+        "∇J: error(c=1)/error(loaded_dice)": whole.epg_error / loaded.epg_error,
+    }
+    got = measures(found)
+    assert got.keys() == expected.keys()
+    assert_close([got[name] for name in expected], list(expected.values()), LAW)
+
+
+def test_equalities_that_fail_are_counted(monkeypatch):
+    def broken(*arguments, **options):
+        found = compare(*arguments, **options)
+        first, *others = found.checks
+        return dataclasses.replace(found, checks=(dataclasses.replace(first, lhs=1.0), *others))
+
+    monkeypatch.setattr("theory.formulations.survey.compare", broken)
+    assert survey(num_mdps=2, rng=np.random.default_rng(0), **STEPS).violated == 2
 
 
 def test_the_claims_of_the_appendix():

@@ -200,6 +200,24 @@ def test_the_bound_is_nearly_attained_and_a_halved_one_is_found():
         assert not check_truncation(case.problem, case.phi, halved, window=1, **options).holds
 
 
+def test_the_terms_of_the_bound_by_their_formula():
+    """With any constants: α c₂ Σ_{j<e−s} a^j (m₁ (a^{L−e} − 1) + μ₁ ‖θ^L − θ^e‖), 7 = 3 + 3 + 1."""
+    case, L = lifetime_case("lirpg"), 7
+    constants = Lipschitz(0.9, 1.7, np.nan, np.nan, 2.3, 0.6, 0.0, 0.0, "every θ")
+    check = check_truncation(
+        case.problem, case.phi, constants, step_size=ALPHA, lifetime=L, window=3
+    )
+    path, a = case.unroll.iterates(case.phi, step_size=ALPHA, num_steps=L), 1 + ALPHA * 0.9
+    expected = []
+    for s, e in ((0, 3), (3, 6), (6, 7)):
+        moved = 0.6 * np.linalg.norm(path[L] - path[e])
+        growth = sum(a**j for j in range(e - s))
+        expected.append(ALPHA * 1.7 * growth * (2.3 * (a ** (L - e) - 1) + moved))
+    assert_close(list(check.terms.values()), expected, META, scale=10.0)
+    assert not replace(check, rhs=(1 - 1e-9) * check.lhs).holds
+    assert replace(check, rhs=check.lhs).holds
+
+
 # Errors.
 
 

@@ -1,5 +1,7 @@
 """The abstract's two rates: where each holds, and where it does not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -56,6 +58,9 @@ def test_stated_rate_holds_from_alpha_c1_of_one_on(K, c1):
     spread = compositional_numbers(problem, "alpha", steps, **options).spread
     checks = stated_compositional_rate(spread, steps, **stated)
     assert all(check.holds for check in checks)
+    if K == 1:
+        assert max(abs(check.ratio - 1) for check in checks) < 1e-12
+        assert not any(replace(check, rhs=(1 - 1e-9) * check.rhs).holds for check in checks)
     steps = np.array([1e-3, 1e-2]) / c1
     spread = compositional_numbers(problem, "alpha", steps, **options).spread
     checks = stated_compositional_rate(spread, steps, **stated)

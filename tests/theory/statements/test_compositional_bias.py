@@ -115,6 +115,22 @@ def test_hessian_term_is_that_of_theorem_4_5():
         assert_close(check.terms["Hessian"], expected, ATTAINED)
 
 
+def test_hessian_term_of_a_general_problem():
+    """m₁ (ζ̄_K − ζ_K) where sup ‖H̄‖ = c₁ + Δ_H and sup ‖Ḡ‖ = c₂ + Δ_J, each ζ unrolled."""
+    one = replace(NOTHING, c1=0.8, c2=0.6, zeta0=1.4, m1=2.0)
+    noise = replace(QUIET, Delta_H=0.5, Delta_J=0.3)
+    second = replace(LINEAR, H_bar=1.3, G_bar=0.9)
+
+    def unrolled(c1: float, c2: float, K: int) -> float:
+        a = 1 + 0.3 * c1
+        return a**K * 1.4 + 0.3 * c2 * sum(a**j for j in range(K))
+
+    for K in (1, 2, 3):
+        check = meta_gradient_bias(0.0, one, second, noise, Loop(0.3, K, 4))
+        expected = 2.0 * (unrolled(1.3, 0.9, K) - unrolled(0.8, 0.6, K))
+        assert_close(check.terms["Hessian"], expected, ATTAINED)
+
+
 class Bounds(NamedTuple):
     """Of a function: its norm, its Lipschitz constant and that of its derivative."""
 
@@ -174,3 +190,36 @@ def test_realisable_constants_are_empirical_here():
     assert first.certified
     assert not second.certified
     assert not meta_gradient_bias(0.0, lipschitz, LINEAR, QUIET, LOOPS[0]).certified
+
+
+ALL_ONE = (Lipschitz(*[1.0] * 8, "every θ"), Noise(*[1.0] * 9, "every θ"))
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_bounds_beyond_the_range_of_floats_are_infinite(shared):
+    """Also where 0 times infinity comes in; warnings are errors in this suite."""
+    lipschitz, noise = ALL_ONE
+    loop = Loop(1e6, 60, 2)
+    for f in (Smoothness(1.0, 1.0), Smoothness(0.0, 1.0), Smoothness(1.0, 0.0)):
+        assert bias_bound(f, lipschitz, noise, loop) == np.inf
+    for second in (LINEAR, SecondLipschitz(*[1.0] * 8, "every θ")):
+        check = meta_gradient_bias(1.0, lipschitz, second, noise, loop, shared=shared)
+        assert check.rhs == np.inf
+        assert check.holds
+
+
+@pytest.mark.parametrize(
+    ("loop", "message"),
+    [
+        (Loop(0.0, 2, 2), "step_size must be"),
+        (Loop(1.0, 0, 2), "num_steps must be"),
+        (Loop(1.0, 2, 0), "num_trajectories must be"),
+        (Loop(1.0, 2, 2.5), "num_trajectories must be"),  # type: ignore[arg-type]
+    ],
+)
+def test_loops_that_are_none(loop, message):
+    lipschitz, noise = ALL_ONE
+    with pytest.raises((ValueError, TypeError), match=message):
+        meta_gradient_bias(1.0, lipschitz, LINEAR, noise, loop)
+    with pytest.raises((ValueError, TypeError), match=message):
+        bias_bound(Smoothness(1.0, 1.0), lipschitz, noise, loop)

@@ -13,6 +13,7 @@ from tabular.sources import Sampled
 from tests.tabular.tolerances import Tolerance, assert_close
 from tests.theory.finite.toys import Polynomial
 from tests.theory.statements import attained
+from theory.constants import Lipschitz, Noise
 from theory.finite.constants import realisable_constants
 from theory.finite.law import meta_gradient_law
 from theory.finite.paths import inner_paths
@@ -158,6 +159,44 @@ def test_tiny_mdps(estimator, family, shared):
             )
             assert result.holds
             assert result.rhs > 0
+
+
+def test_terms_by_their_formulas():
+    """All constants at random and different, K = 3; sums unrolled, σ's of averages of N = 5."""
+    rng, alpha, N = np.random.default_rng(3), 0.7, 5
+    one = Lipschitz(*rng.uniform(0.2, 1.0, 8), "every θ")
+    noise = Noise(*rng.uniform(0.2, 1.0, 9), "every θ")
+    found = theorem_4_5_bias.bound(
+        one,
+        noise,
+        step_size=alpha,
+        num_steps=3,
+        num_trajectories=N,
+        curvature_trajectories=N,
+        shared=True,
+    )
+    a, B = 1 + alpha * one.c1, 1 + alpha * (one.c1 + noise.Delta_H)
+    zeta = [a**i * one.zeta0 + alpha * one.c2 * sum(a**j for j in range(i)) for i in range(4)]
+    s = [
+        alpha * noise.sigma_in / np.sqrt(N) * np.sqrt(sum(a ** (2 * j) for j in range(i)))
+        for i in range(4)
+    ]
+    assert_close(
+        found["outer compositional"], (one.mu2 + one.mu1 * zeta[3]) * s[3], ATTAINED, scale=10.0
+    )
+    delta = sum(B ** (2 - i) * alpha * (noise.Delta_H * zeta[i] + noise.Delta_J) for i in range(3))
+    assert_close(found["estimation bias"], one.m1 * delta, ATTAINED, scale=10.0)
+    r = sum(B ** (2 - i) * alpha * (one.rho1 * zeta[i] + one.rho2) * s[i] for i in range(3))
+    assert_close(found["inner compositional"], one.m1 * r, ATTAINED, scale=10.0)
+    z, fresh = [one.zeta0], []
+    for _ in range(3):
+        fresh.append(alpha * (noise.sigma_H * z[-1] + noise.sigma_J) / np.sqrt(N))
+        mean = B * z[-1] + alpha * (one.c2 + noise.Delta_J)
+        z.append(np.sqrt(mean**2 + fresh[-1] ** 2))
+    d = [np.sqrt(sum((B ** (i - 1 - j) * fresh[j]) ** 2 for j in range(i))) for i in range(4)]
+    kappa = sum(a ** (2 - i) * alpha * (noise.Delta_H + one.rho1 * s[i]) * d[i] for i in range(3))
+    coupling = one.mu1 * d[3] * s[3] + one.m1 * kappa
+    assert_close(found["coupling"], coupling, ATTAINED, scale=10.0)
 
 
 def test_exact_quantities_take_their_terms_away():
