@@ -203,7 +203,7 @@ def test_the_bound_is_nearly_attained_and_a_halved_one_is_found():
 def test_the_terms_of_the_bound_by_their_formula():
     """With any constants: α c₂ Σ_{j<e−s} a^j (m₁ (a^{L−e} − 1) + μ₁ ‖θ^L − θ^e‖), 7 = 3 + 3 + 1."""
     case, L = lifetime_case("lirpg"), 7
-    constants = Lipschitz(0.9, 1.7, np.nan, np.nan, 2.3, 0.6, 0.0, 0.0, "every θ")
+    constants = Lipschitz(0.9, 1.7, np.inf, np.inf, 2.3, 0.6, 0.0, 0.0, "every θ")
     check = check_truncation(
         case.problem, case.phi, constants, step_size=ALPHA, lifetime=L, window=3
     )
