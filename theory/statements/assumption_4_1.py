@@ -132,15 +132,16 @@ class RewardDerivatives:
     """
 
     def __init__(self, objective: Objective, thetas: Array, here: Evaluation) -> None:
-        self._objective, self._thetas, self._here = objective, thetas, here
-        self._gamma = objective.gamma
+        self._mdp, self._horizon, self._gamma = objective.mdp, objective.horizon, objective.gamma
+        self._thetas, self._here = thetas, here
 
     def gradient(self, w: Array) -> Array:
         """G w = ∇J_w for rewards w (..., N, S, A)."""
-        here, w = self._here, w[..., None, :, :]
+        here, d = self._here, self._here.occupancy
+        w = np.broadcast_to(w[..., None, :, :], (*w.shape[:-2], d.shape[-2], *w.shape[-2:]))
         V = here.discounted.evaluate(np.vecdot(here.pi, w))
         A = w + self._gamma * here.chain.expect_next(V) - V[..., None]
-        return (here.occupancy[..., None] * here.pi * A)[..., 0, :, :]
+        return (d[..., None] * here.pi * A).sum(axis=-3)
 
     def norm(self) -> Array:
         """‖G‖ at each point, (N,)."""
@@ -154,7 +155,7 @@ class RewardDerivatives:
         twice = project(pi, first * center(pi, u))
         moved = self._visit(d * first)
         moved_twice = self._visit(d * twice + 2 * moved * first)
-        return (moved_twice * pi + 2 * moved * first + d * twice)[..., 0, :, :]
+        return (moved_twice * pi + 2 * moved * first + d * twice).sum(axis=-3)
 
     def lipschitz(self) -> Array:
         """‖D_θG‖ at each point, from below, (N,)."""
@@ -162,7 +163,9 @@ class RewardDerivatives:
         for _ in range(5):
             w = self.second(u)
             best = np.maximum(best, lengths(w))
-            rewards = evaluation_of(self._objective.mdp.with_reward(unit(w)), self._thetas)
+            rewards = evaluation_of(
+                self._mdp.with_reward(unit(w)), self._thetas, horizon=self._horizon
+            )
             for _ in range(3):
                 u = unit(rewards.vjp(u))
         return best

@@ -58,21 +58,22 @@ def test_maml_norms_are_those_of_full_tensors(horizon):
     assert all(c.holds and c.certified for c in found.values())
 
 
-def test_lirpg_norms_are_those_of_full_tensors():
+@pytest.mark.parametrize("horizon", [None, 3])
+def test_lirpg_norms_are_those_of_full_tensors(horizon):
     """J is linear in the rewards: G and its derivative are stacks over unit reward tables."""
     rng = np.random.default_rng(2)
     mdp = random_mdp(rng, (2, 3))
+    V_b = None if horizon is None else rng.normal(size=2)
     theta, phi = rng.normal(size=(2, 2, 3))
-    found = by_name(check(Lirpg(mdp, theta), phi, theta[None]))
-    units = [Reference(mdp.with_reward(w), theta) for w in np.eye(6).reshape(-1, 2, 3)]
+    found = by_name(check(Lirpg(mdp, theta, horizon, V_b), phi, theta[None]))
+    units = [Reference(mdp.with_reward(w), theta, horizon) for w in np.eye(6).reshape(-1, 2, 3)]
     G = np.array([one.gradient.ravel() for one in units])
     assert found["c2"].lhs == pytest.approx(np.linalg.norm(G, 2), rel=NORM)
     slope = trilinear_norm(np.array([one.hessian.reshape(6, 6) for one in units]), rng)
     assert 0.98 * slope <= found["rho2"].lhs <= slope * (1 + NORM)
-    inner = np.linalg.norm(Reference(mdp.add_reward(phi), theta).hessian.reshape(6, 6), 2)
-    assert found["c1"].lhs == pytest.approx(inner, rel=NORM)
-    outer = np.linalg.norm(Reference(mdp, theta).hessian.reshape(6, 6), 2)
-    assert found["mu1"].lhs == pytest.approx(outer, rel=NORM)
+    for name, one in (("c1", mdp.add_reward(phi)), ("mu1", mdp)):
+        hessian = Reference(one, theta, horizon, V_b).hessian.reshape(6, 6)
+        assert found[name].lhs == pytest.approx(np.linalg.norm(hessian, 2), rel=NORM)
     assert found["mu2"].lhs == found["mu2"].rhs == 0.0
     assert all(c.holds for c in found.values())
 
