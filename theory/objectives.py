@@ -100,14 +100,19 @@ class Objective:
 
     @cached_property
     def bounds(self) -> DerivativeBounds:
-        """Of the derivatives in θ, for every θ."""
+        """Of the derivatives in θ, for every θ.
+
+        L is a span over an infinite horizon, which has the decision states and the rewards of T
+        steps only if these lead everywhere; otherwise W times the rewards' span stands for it.
+        """
+        everywhere = np.array_equal(self.acting, reachable(self.mdp)[0])
         return derivative_bounds(
             self.decision_states,
             self.gamma,
             self.reward_span,
             horizon=self.horizon,
             terminal_span=self.terminal_span,
-            value_span=self.value_span,
+            value_span=self.value_span if everywhere else None,
         )
 
 
