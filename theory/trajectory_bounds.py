@@ -8,14 +8,16 @@ and K_h = Σ_{l<h} κ^l, κ = γλ, the advantage estimate is the λ-mean of h n
 Let w_t be γ^t times the larger absolute value, e = 1 − 1/A. Given the past E‖ψ_t‖² <= e,
 E(ψ_t·u)² <= 1/2 and E ψ_t = 0; also ‖F‖, ‖F‖_F <= 1/2. For M_t = ψ_tψ_tᵀ − F(s_t), whose mean is
 zero, E‖M_t‖_F² = 1 − 3p₂ − 4p₂² + 6p₃ with p_k = Σ_a π^k; p₃ <= p₂^{3/2} makes this at most
-m = 1 − 3/A + 6A^{−3/2} − 4/A², and m = 1/4 for A = 2; E‖M_t u‖² <= min(m, 3/4). Scores of
-different times are orthogonal: E‖Ψ_{t−1}‖² <= te, E(Ψ_{t−1}·u)² <= t/2. Each step weighs at most
+m = 1 − 3/A + 6A^{−3/2} − 4/A², and m = 1/4 for A = 2. It is the trace of E M_t² = (1 + p₂)F − 3F²,
+and E‖M_t u‖² <= 1/4: an eigenvalue f of F is at most 1 − p₂, its trace, so that (1 + p₂)f − 3f² is
+at most (1 + p₂)²/12 < 1/4 for p₂ <= 5/7, and (1 − p₂)(4p₂ − 2) <= 1/4 beyond. Scores of different
+times are orthogonal: E‖Ψ_{t−1}‖² <= te, E(Ψ_{t−1}·u)² <= t/2. Each step weighs at most
 w_t, whatever it depends on, and Minkowski's inequality sums the steps: √E‖·‖² is at most
 
     ĝ              Σ w_t √e
     Ĥ, Ĥu   ad     Σ w_t/2
-            lvc    Σ w_t √m,   Σ w_t √min(m, 3/4)
-            loaded Σ w_t (√m + √(te(1 + 2e))),   Σ w_t (√min(m, 3/4) + √(2te))
+            lvc    Σ w_t √m,   Σ w_t/2
+            loaded Σ w_t (√m + √(te(1 + 2e))),   Σ w_t (1/2 + √(2te))
 
 A variance is no larger than a second moment, nor a mean.
 
@@ -112,7 +114,7 @@ def trajectory_bounds(objective: Objective, source: Sampled) -> TrajectoryBounds
     own = powers * sqrt(min(e, 8 / 27))
     return TrajectoryBounds(
         gradient=float(steps.sum() * sqrt(e)),
-        hessian=float(steps @ _curvature(kind, A, min(second, 3 / 4), np.sqrt(2 * t * e))),
+        hessian=float(steps @ _curvature(kind, A, 1 / 4, np.sqrt(2 * t * e))),
         hessian_frobenius=float(steps @ _curvature(kind, A, second, np.sqrt(t * e * (1 + 2 * e)))),
         cross=float(np.minimum(whole, own + earlier).sum()),
         cross_frobenius=float(whole.sum()),

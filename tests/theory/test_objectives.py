@@ -13,6 +13,7 @@ from theory.objectives import (
     outer_objective,
     reachable,
 )
+from theory.softmax import derivative_bounds
 
 
 def corridor() -> TabularMDP:
@@ -56,6 +57,20 @@ def test_a_terminal_table_counts_where_it_is_met():
     assert Objective(corridor(), 1, V_b).terminal_span == 4.0
     assert Objective(corridor(), 2, V_b).terminal_span == 10.0
     assert Objective(corridor(), 2).terminal_span == 0.0
+
+
+def test_values_of_later_states_do_not_count_before_they_are_reached():
+    """S and Δ of few steps are not those of the infinite horizon whose values L spans."""
+    for horizon, everywhere in ((1, False), (2, False), (3, True), (None, True)):
+        objective = Objective(corridor(), horizon)
+        expected = derivative_bounds(
+            objective.decision_states,
+            0.9,
+            objective.reward_span,
+            horizon=horizon,
+            value_span=objective.value_span if everywhere else None,
+        )
+        assert objective.bounds == expected
 
 
 def test_reachability_of_a_long_chain():

@@ -44,6 +44,7 @@ def test_no_policy_exceeds_the_constants(num_actions):
             worst[2, k] = max(worst[2, k], np.ptp(x, axis=1).max() / 2 / HALF_RANGE[k + 1])
     assert np.all(worst <= 1 + 1e-12)
     assert np.all(worst[0] > [0.9, 0.9, 0.9, 0.35])
+    assert np.all(worst[2] > [0.9, 0.8, 0.7, 0.5])
 
 
 @pytest.mark.parametrize(("order", "p"), [(1, 0.5), (2, (3 - np.sqrt(3)) / 6), (3, 0.5)])
