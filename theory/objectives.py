@@ -94,6 +94,12 @@ class Objective:
         """Largest less smallest V_b of visited states."""
         return 0.0 if self.terminal_value is None else self.span(self.terminal_value)
 
+    @property
+    def size(self) -> float:
+        """max|R| + max|V_b|: in units of it values are rounded."""
+        end = np.zeros(1) if self.terminal_value is None else self.terminal_value
+        return float(np.abs(self.mdp.R).max() + np.abs(end).max())
+
     def span(self, table: Array) -> float:
         """Largest less smallest entry (S,) over the visited states."""
         return float(np.ptp(table[self.visited]))

@@ -1,5 +1,7 @@
 """The biases' bounds: each part against what it bounds, in problems that nearly attain it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -151,6 +153,10 @@ def test_lost_lambda_is_attained():
         bias = reward_bias(Objective(mdp, 2), source)
         assert lost == pytest.approx(0.9 * (1 - gae_lambda) / 2, rel=1e-12)
         assert bias == pytest.approx(lost, rel=1e-12)
+        infinite = [
+            reward_bias(Objective(mdp), s) for s in (source, replace(source, gae_lambda=1.0))
+        ]
+        assert infinite[0] == pytest.approx(infinite[1] + bias, rel=1e-12)
     assert reward_bias(Objective(mdp, 2), Sampled("ad", 1, 2, zero_baseline)) == 0.0
 
 

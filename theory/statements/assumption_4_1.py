@@ -28,7 +28,7 @@ from theory.constants import Lipschitz
 from theory.norms import DENSE, cubic_norm, lengths, operator_norm, unit
 from theory.objectives import Objective, checked_phi, inner_objective, outer_objective
 
-#: Rounding of a k-th derivative, in units of W^{k+1} max|R|, W = Σ_{t<T} γ^t.
+#: Rounding of a k-th derivative, in units of W^{k+1} (max|R| + max|V_b|), W = Σ_{t<T} γ^t.
 ROUNDING = 1e-14
 
 
@@ -73,7 +73,7 @@ def check(
         for name, values in found.items():
             met[name] = max(met[name], float(values.max()))
     W = inner.weight
-    size = max(float(np.abs(o.mdp.R).max()) for o in (inner, outer)) + inner.terminal_span
+    size = max(inner.size, outer.size)
     sizes = dict.fromkeys(("c2", "rho2"), 1.0)  # of rewards of norm one
     return tuple(
         BoundCheck(

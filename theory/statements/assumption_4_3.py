@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from tabular import covariance, reward_covariance
+from tabular.baselines import FixedBaseline
 from tabular.mdp import TabularMDP
 from tabular.meta_moments import sandwich, trajectory_law
 from tabular.problems import Lirpg, Problem
@@ -78,7 +79,8 @@ def check(
                 found |= reward_noise_at(objective, theta, source)
             met |= {name: max(value, met.get(name, 0.0)) for name, value in found.items()}
     W = objective.weight
-    size = float(np.abs(objective.mdp.R).max()) + objective.terminal_span
+    table = source.baseline.table if isinstance(source.baseline, FixedBaseline) else np.zeros(1)
+    size = objective.size + float(np.abs(table).max())
     sizes = dict.fromkeys(("sigma_J", "sigma_JF", "Delta_J"), 1.0)  # of rewards of norm one
     return tuple(
         BoundCheck(

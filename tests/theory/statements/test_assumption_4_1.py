@@ -122,6 +122,17 @@ def test_degenerate_mdps(name):
         assert all(c.holds for c in check(problem, theta, theta[None]))
 
 
+@pytest.mark.parametrize("num_states", [1, 2])
+def test_ends_far_from_zero_and_no_rewards(num_states):
+    """V_b has no span, or a small one: rounding is that of its size."""
+    mdp = random_mdp(np.random.default_rng(3), (num_states, 2)).with_reward(
+        np.zeros((num_states, 2))
+    )
+    V_b, thetas = np.full(num_states, 1e6 / 3), np.random.default_rng(4).normal(size=(9, 1, 2))
+    thetas = np.repeat(thetas, num_states, axis=1)
+    assert all(c.holds for c in check(Maml(mdp, 2, V_b), thetas[0], thetas))
+
+
 @pytest.mark.parametrize("name", ["FrozenLake8x8-v1", "CliffWalking-v1", "Taxi-v4"])
 def test_gymnasium_mdps_of_hundreds_of_states(name):
     mdp = TabularMDP.from_gymnasium(name, gamma=0.99)

@@ -158,6 +158,17 @@ def test_degenerate_mdps(name):
         assert all(c.holds for c in check(Maml(mdp), theta, theta[None], source))
 
 
+@pytest.mark.parametrize("end", [None, 1e6 / 3])
+def test_a_critic_far_from_zero_and_no_rewards(end):
+    mdp = dense_random().with_reward(np.zeros((4, 3)))
+    V_b = np.full(4, 1e6 / 3 if end is None else end)
+    theta = np.random.default_rng(0).normal(size=(4, 3))
+    problem = Maml(mdp, 2, None if end is None else V_b)
+    for name in NAMES:
+        source = Sampled(name, 1, 2, FixedBaseline(V_b))
+        assert all(c.holds for c in check(problem, theta, theta[None], source))
+
+
 @pytest.mark.parametrize("name", ["ad", "loaded_dice"])
 def test_a_sparse_mdp_of_hundreds_of_states(name):
     mdp = TabularMDP.from_gymnasium("Taxi-v4", gamma=0.99).sparse()
