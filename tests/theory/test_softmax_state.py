@@ -55,6 +55,19 @@ def test_two_actions_attain_three_of_them(order, p):
     assert L1[order] == pytest.approx(2 * CUMULANT[order] * np.sqrt(2) ** order, rel=1e-15)
 
 
+def test_the_fourth_constants_are_sums_of_sharp_parts():
+    """Of moments of two points at distance one, and of 6v √(1/12 − v²); the sums are not sharp."""
+    p = np.linspace(0, 1, 400_001)
+    q = p * (1 - p)
+    fourth, third, deviation = q * (1 - 3 * q), q * abs(1 - 2 * p), np.sqrt(q)
+    v = np.linspace(0, 1 / 4, 400_001)
+    middle = (6 * v * np.sqrt(1 / 12 - v**2)).max()
+    last = 4 * third.max() * deviation.max()
+    assert CUMULANT[4] == pytest.approx((2 * fourth.max() + middle + last) / 2, rel=1e-9)
+    assert SQUARE[4] == pytest.approx(16 * (np.sqrt(fourth.max()) + middle + last) ** 2, rel=1e-9)
+    assert HALF_RANGE[4] == pytest.approx(4 * (1 / 2 + 2 * third.max()), rel=1e-9)
+
+
 @pytest.mark.parametrize("steps", [1, 2, 3, 5])
 def test_products_bound_the_density_of_many_actions(steps):
     """E|D^k density|/2 over n independent actions, by enumeration, is at most p_k(n)."""
