@@ -57,6 +57,8 @@ def test_values_are_those_of_all_trajectories(problem, name):
             np.linalg.norm(np.einsum("mij,mik->jk", noise, noise), 2),
             np.linalg.norm(np.einsum("mij,mkj->ik", noise, noise), 2),
         )
+        units = max((noise**2).sum(axis=(0, 1)).max(), (noise**2).sum(axis=(0, 2)).max())
+        assert found["sigma_J"].lhs == pytest.approx(np.sqrt(units), rel=1e-9)
         assert found["sigma_J"].lhs <= np.sqrt(weak) * (1 + 1e-9)
         assert np.sqrt(weak) <= found["sigma_J"].rhs
         bias = np.linalg.norm(mean - exact.crosses[0], 2)
