@@ -15,7 +15,7 @@ and in λ and γ, where x is the half-span of what drives ∂m and y <= W_κ (..
 
     x_λ = γa,        ∂_λh <= g_λ = W C₁ W_κ x_λ
     x_γ = b + λa,    ∂_γh <= g_γ = W (C₁ W_κ x_γ + η)
-    z = s v₁ + κ W_κ (s v₁ + C₁ x + κ C₁ W_κ x)         of ∂q′, s = γ for λ and λ for γ
+    z = s v₁ + κ W_κ (s v₁ + C₁ W_κ x)                  of ∂q′, s = γ for λ and λ for γ
     ∂_λh′ <= W (C₂ W_κ x + C₁ z + γ C₁ g_λ),   ∂_γh′ <= W (C₂ W_κ x + C₁ z + C₁ η + c₁ + γ C₁ g_γ)
 
 with c₂² = g_λ² + g_γ², ρ₂ alike. A finite horizon has shorter sums of the same terms. W grows four
@@ -86,7 +86,7 @@ def _update(
     rho1 += W * 2 * gamma * C1 * c1
 
     def second(x: float, scale: float) -> float:
-        later = scale * v1 + C1 * x + kappa * C1 * W_k * x
+        later = scale * v1 + C1 * W_k * x
         return C2 * W_k * x + C1 * (scale * v1 + kappa * W_k * later)
 
     by_lambda, by_gamma = gamma * a, critic_span / 2 + gae_lambda * a

@@ -11,10 +11,12 @@ mean of Ĥ with H, whose bound is D₂ and whose part at two different times is 
         lvc                X + γ^T L/2               ad  D₂, because its mean is zero
     anything else          D₂ + the bound of Ĥ
 
-(derived here). For reward parameters E Ĝ is the cross derivative over T steps if λ = 1, whatever
-V_b: its bias is zero for an objective J_T of the same T, and D₁ of γ^T E V(s_T) for rewards of norm
-one for J; otherwise it is at most the sum of both bounds. Averages of
-N trajectories divide variances by N. For large T all of these are loose.
+(derived here). For reward parameters E Ĝ is, whatever V_b, the cross derivative over T steps less
+what λ < 1 takes off the later rewards: rewards of norm one have a span of at most √2, so that this
+is at most C₁/√2 = 1/2 times `trajectory_bounds.lost_weight`. To it comes nothing for an objective
+J_T of the same T; for J, D₁ of γ^T E V(s_T) for rewards of norm one; and for another T, the bounds
+of both gradients. Averages of N trajectories divide variances by N. For large T all of these are
+loose.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ from theory.certified_constants import reward_bounds
 from theory.constants import Noise
 from theory.objectives import Objective, checked_phi, inner_objective, outer_objective
 from theory.softmax_horizon import tail
-from theory.trajectory_bounds import Critic, critic_of, trajectory_bounds
+from theory.softmax_state import L1
+from theory.trajectory_bounds import Critic, critic_of, lost_weight, trajectory_bounds
 
 
 def certified_noise(
@@ -70,7 +73,7 @@ def certified_noise(
         sigma_H=inner.hessian,
         sigma_J=inner.cross if rewards else 0.0,
         sigma_HF=inner.hessian_frobenius,
-        sigma_JF=inner.cross if rewards else 0.0,
+        sigma_JF=inner.cross_frobenius if rewards else 0.0,
         Delta_H=hessian_bias(objective, source),
         Delta_J=reward_bias(objective, source) if rewards else 0.0,
         scope="every θ",
@@ -103,10 +106,12 @@ def hessian_bias(objective: Objective, source: Sampled) -> float:
 
 def reward_bias(objective: Objective, source: Sampled) -> float:
     """Bound ‖E Ĝ − G‖ for every θ, φ being rewards."""
-    gamma, bounds = objective.gamma, reward_bounds(objective)
-    plain = critic_of(source, objective.mdp.num_states).gae_lambda == 1
-    if plain and objective.horizon == source.horizon:
-        return 0.0
-    if plain and objective.horizon is None:
-        return float(tail(gamma, source.horizon, sqrt(2) / (1 - gamma), np.array(bounds))[0])
-    return bounds.first + trajectory_bounds(objective, source).cross
+    gamma, horizon = objective.gamma, source.horizon
+    gae_lambda = critic_of(source, objective.mdp.num_states).gae_lambda
+    lost = L1[1] / sqrt(2) * lost_weight(gamma, gae_lambda, horizon)
+    if objective.horizon == horizon:
+        return lost
+    bounds = reward_bounds(objective)
+    if objective.horizon is None:
+        return lost + float(tail(gamma, horizon, sqrt(2) / (1 - gamma), np.array(bounds))[0])
+    return lost + bounds.first + reward_bounds(Objective(objective.mdp, horizon)).first

@@ -94,20 +94,31 @@ class Objective:
         """Largest less smallest V_b of visited states."""
         return 0.0 if self.terminal_value is None else self.span(self.terminal_value)
 
+    @property
+    def size(self) -> float:
+        """max|R| + max|V_b|: in units of it values are rounded."""
+        end = np.zeros(1) if self.terminal_value is None else self.terminal_value
+        return float(np.abs(self.mdp.R).max() + np.abs(end).max())
+
     def span(self, table: Array) -> float:
         """Largest less smallest entry (S,) over the visited states."""
         return float(np.ptp(table[self.visited]))
 
     @cached_property
     def bounds(self) -> DerivativeBounds:
-        """Of the derivatives in θ, for every θ."""
+        """Of the derivatives in θ, for every θ.
+
+        L is a span over an infinite horizon, which has the decision states and the rewards of T
+        steps only if these lead everywhere; otherwise W times the rewards' span stands for it.
+        """
+        everywhere = np.array_equal(self.acting, reachable(self.mdp)[0])
         return derivative_bounds(
             self.decision_states,
             self.gamma,
             self.reward_span,
             horizon=self.horizon,
             terminal_span=self.terminal_span,
-            value_span=self.value_span,
+            value_span=self.value_span if everywhere else None,
         )
 
 

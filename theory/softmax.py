@@ -2,11 +2,11 @@
 
 J has discount γ, W = 1/(1 − γ), rewards R(s,a) in an interval of length Δ, values in one of length
 L <= WΔ, and S *decision states* (reachable states at which some action changes (R, P)); nothing
-else enters. D^k J is a symmetric
-form, so that its norm is the largest k-th derivative along one direction u, ‖u‖ = 1. The bounds
-are joint cumulants of u and the values (`theory.softmax_state`); those of an infinite horizon are
-in `theory.softmax_infinite`, those of J_T = E[Σ_{t<T} γ^t r_t + γ^T V_b(s_T)] with a constant table
-V_b in `theory.softmax_horizon`. Of several that hold, the least is taken.
+else enters. D^k J is a symmetric form, so that its norm is the largest k-th derivative along one
+direction u, ‖u‖ = 1. The bounds are joint cumulants of u and the values (`theory.softmax_state`);
+those of an infinite horizon are in `theory.softmax_infinite`, those of
+J_T = E[Σ_{t<T} γ^t r_t + γ^T V_b(s_T)] with a constant table V_b in `theory.softmax_horizon`. Of
+several that hold, the least is taken.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ def derivative_bounds(
         Largest less smallest V_b.
     value_span : float, optional
         L, largest less smallest value of any policy at any state over an infinite horizon
-        (`theory.value_range`); Δ/(1 − γ) if None, and never more.
+        (`theory.value_range`), where S and Δ are also those of an infinite horizon; Δ/(1 − γ) if
+        None, and never more.
 
     Returns
     -------

@@ -11,8 +11,8 @@ difference  (rewards) J_T = J − γ^T E V(s_T) with the infinite horizon's J an
 excursion   (rewards) as over an infinite horizon, with |A_h(s,a)| <= Δ E W_{min(τ,h)}, τ the
             return time to s: G_s <= W_T Δ, Σ_s G_s <= W_T^{3/2} Δ/2, E Σ γ^t A_t² <= W_T² Δ²/4, and
               β  = W_T Δ min(√(S/2), W_T^{1/4}/2, √(W_T/8)),   ω = √W_T,
-              H₂ = W_T Δ + 2ωβ,   H₃ = 2√2 W_T Δ + 3√2 ωβ + 3ωH₂,
-              H₄ = η₄ W_T Δ + 16 ωβ + 6√2 ωH₂ + 4ωH₃.
+              H₂ = W_T Δ + 2ωβ,   H₃ = √2 W_T Δ + 3√2 ωβ + 3ωH₂,
+              H₄ = η₄ W_T Δ + 8 ωβ + 6√2 ωH₂ + 4ωH₃.
 
 For T = 1 the recursion is sharp.
 """
@@ -82,5 +82,5 @@ def _excursion(S: int, W: float) -> Array:
     beta = W * min(sqrt(S / 2), W**0.25 / 2, sqrt(W / 8))
     second = W + 2 * omega * beta
     third = HALF_RANGE[3] * W + 3 * sqrt(2) * omega * beta + 3 * omega * second
-    fourth = HALF_RANGE[4] * W + 16 * omega * beta + 6 * sqrt(2) * omega * second
+    fourth = HALF_RANGE[4] * W + 8 * omega * beta + 6 * sqrt(2) * omega * second
     return np.array([beta, second, third, fourth + 4 * omega * third, 2 * omega * beta])

@@ -16,8 +16,8 @@ excursion   Let G_s = d(s) Σ_a π|A|. Then G_s <= L/2 (mixture with X = ±1), a
             E Σ γ^t |⟨π′, γPh⟩| <= ωB, and d(s) E_π|γPh − γP_πh| <= 4B (excursions from s).
             With the state rewards that V″, V‴, V⁗ are the values of:
               β  = √(min(S L²/4, √(WE) L/2)/2),   ω = min(√W, 2^{3/4} W^{1/4}),
-              H₂ = L/2 + 2ωβ,   H₃ = √2 L + 12β + 3ωH₂,
-              H₄ = η₄L/2 + 32√2 β + 24H₂ + 4ωH₃.
+              H₂ = L/2 + 2ωβ,   H₃ = L/√2 + 12β + 3ωH₂,
+              H₄ = η₄L/2 + 16√2 β + 24H₂ + 4ωH₃.
 
 The excursion bounds do not grow with S, and with L = WΔ their orders W^{5/4}, W^{3/2}, W^{7/4}
 cannot be improved. The part of D²J at one time is at most L/2: its state reward is E_π (ψ·u)² A.
@@ -79,5 +79,5 @@ def _excursion(S: int, W: float, span: float, value_span: float) -> Array:
     omega = min(sqrt(W), 2**0.75 * W**0.25)
     second = value_span / 2 + 2 * omega * beta
     third = HALF_RANGE[3] * value_span / 2 + 12 * beta + 3 * omega * second
-    fourth = HALF_RANGE[4] * value_span / 2 + 32 * sqrt(2) * beta + 24 * second + 4 * omega * third
+    fourth = HALF_RANGE[4] * value_span / 2 + 16 * sqrt(2) * beta + 24 * second + 4 * omega * third
     return np.array([beta, second, third, fourth, 2 * omega * beta])

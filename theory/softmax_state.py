@@ -14,7 +14,11 @@ m₄ <= 1/12 (X̃⁴ is convex in X: two points, p(1 − p)(1 − 3p(1 − p))) 
 
 Moving the logits of a state along u_s, ‖u_s‖ = 1, has w = √2 and ⟨π^(k), Y⟩ = κ(X, ..., X, Y) with
 X = u_s(a), so that ‖π^(k)‖₁ <= C_k = 2 K_k w^k. Also b_k = π^(k)/π has E b_k² <= s_k (as above; for
-k = 4 with m₈ <= m₄ and Minkowski's inequality) and, up to a constant, |b_k| <= η_k.
+k = 4 with m₈ <= m₄ and Minkowski's inequality) and, up to a constant, |b_k| <= η_k, half its range:
+on an interval [−c, d] of length one, where v <= cd, that of X̃³ − 3vX̃ is at most the largest of
+c³ + d³, 4v^{3/2} and (x − √v)²(x + 2√v) <= max(x³, 2v^{3/2}) for x = c, d (between its ends, its
+turns ±√v, one of each), so at most one; that of X̃⁴ − 6vX̃² at most max(9v², (1 − 3v)²) <= 1, and
+that of 4m₃X̃ at most 4K₂.
 
 If Y of range y is a function of a trajectory with n independent actions at each state, its mean
 changes by |D^k E Y| <= p_k(n) y: the k-th derivative of the density, relative to the density, is a
@@ -39,7 +43,7 @@ L1 = tuple(2 * K * 2 ** (k / 2) for k, K in enumerate(CUMULANT))
 #: s_k >= E (π^(k)/π)².
 SQUARE = (1.0, 1 / 2, 1 / 3, 1 / 2, 16 * (sqrt(1 / 12) + 1 / 4 + 1 / (3 * sqrt(3))) ** 2)
 #: η_k, half the range of X̃, X̃², X̃³ − 3vX̃ and X̃⁴ − 6vX̃² − 4m₃X̃ over the actions.
-HALF_RANGE = (0.0, 1 / sqrt(2), 1.0, 2 * sqrt(2), 2 + 4 / (3 * sqrt(3)))
+HALF_RANGE = (0.0, 1 / sqrt(2), 1.0, sqrt(2), 2 + 4 / (3 * sqrt(3)))
 
 
 def _coefficients() -> Array:

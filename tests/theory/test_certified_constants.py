@@ -42,6 +42,9 @@ def test_lirpg_grows_with_phi_inside_only():
     rewards = derivative_bounds(4, mdp.gamma, np.sqrt(2))
     assert (small.c2, small.rho2) == (rewards.first, rewards.second)
     assert small.zeta0 == small.mu2 == 0.0
+    rewards = derivative_bounds(4, mdp.gamma, np.sqrt(2), horizon=2)
+    finite = certified_lipschitz(Lirpg(mdp, theta, 2, np.arange(4.0)), phi)
+    assert (finite.c2, finite.rho2) == (rewards.first, rewards.second)
 
 
 def test_an_intrinsic_reward_can_make_a_decision():

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import mpmath as mp
 import numpy as np
 import pytest
 
@@ -11,6 +12,7 @@ from tabular.problems import Mgrl
 from tests.theory.cases import dense_random, one_action
 from theory.certified_constants import certified_lipschitz
 from theory.objectives import Objective
+from theory.softmax_state import L1
 
 STEP = 1e-5
 #: Rounding over the step, and its square times a third derivative.
@@ -76,6 +78,43 @@ def test_random_search_exceeds_no_constant():
     best = search(np.random.default_rng(0), 120)
     assert min(best[name] for name in ("c1", "c2", "rho1")) > 0.5
     assert best["rho2"] > 0.2
+
+
+@pytest.mark.parametrize(("gamma", "gae_lambda"), [(0.9, 0.7), (0.5, 1.0), (0.8, 0.0), (0.0, 0.5)])
+def test_constants_are_derivatives_of_one_function(gamma, gae_lambda):
+    """Of ĥ(t) = c′(t) a/((1 − κc(t))(1 − γc(t))), c = 1 + Σ C_k t^k/k!, a the half-span of δ̄.
+
+    It solves the update's two equations with π(t) replaced by c(t) in the norm of its derivatives.
+    """
+    rng = np.random.default_rng(3)
+    P = np.zeros((4, 2, 4))
+    P[:3, :, :3], P[3, :, 3] = rng.dirichlet(np.ones(3), size=(3, 2)), 1.0
+    R, V_b = rng.normal(size=(4, 2)), rng.normal(size=4)
+    R[3], V_b[3] = 50.0, -50.0  # out of reach
+    mdp = TabularMDP(P, R, 0.9, 0)
+    delta = (R + gamma * P @ V_b - V_b[:, None])[:3]
+
+    def h(t, lam, gam):
+        c, slope = (
+            1 + sum(C * t**k / mp.factorial(k) for k, C in enumerate(L1) if k),
+            sum(C * t ** (k - 1) / mp.factorial(k - 1) for k, C in enumerate(L1) if k),
+        )
+        half = mp.mpf(np.ptp(delta)) / 2 + (gam - gamma) * mp.mpf(np.ptp(V_b[:3])) / 2
+        return slope * half / ((1 - lam * gam * c) * (1 - gam * c))
+
+    def derivative(*orders):
+        with mp.workdps(40):
+            return float(mp.diff(h, (0, mp.mpf(gae_lambda), mp.mpf(gamma)), orders))
+
+    found = certified_lipschitz(Mgrl(mdp, np.zeros((4, 2)), V_b), [gamma, gae_lambda])
+    expected = {
+        "c1": derivative(1, 0, 0),
+        "rho1": derivative(2, 0, 0),
+        "c2": np.hypot(derivative(0, 1, 0), derivative(0, 0, 1)),
+        "rho2": np.hypot(derivative(1, 1, 0), derivative(1, 0, 1)),
+    }
+    for name, value in expected.items():
+        assert getattr(found, name) == pytest.approx(value, rel=1e-9)
 
 
 @pytest.mark.slow

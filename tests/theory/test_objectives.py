@@ -13,6 +13,7 @@ from theory.objectives import (
     outer_objective,
     reachable,
 )
+from theory.softmax import derivative_bounds
 
 
 def corridor() -> TabularMDP:
@@ -56,6 +57,23 @@ def test_a_terminal_table_counts_where_it_is_met():
     assert Objective(corridor(), 1, V_b).terminal_span == 4.0
     assert Objective(corridor(), 2, V_b).terminal_span == 10.0
     assert Objective(corridor(), 2).terminal_span == 0.0
+
+
+def test_values_count_where_the_steps_lead_everywhere():
+    """S and Δ of a few steps are not those of the infinite horizon whose values L spans."""
+    P, R = np.zeros((20, 2, 20)), np.zeros((20, 2))
+    P[np.arange(19), :, np.arange(1, 20)] = P[19, :, 19] = 1.0
+    P[0, 1, 1], P[0, 1, 2] = 0.0, 1.0
+    R[0, 0], R[1] = 1.0, -1 / 0.9  # paid back at once: no value is far from another
+    mdp = TabularMDP(P, R, 0.9, 0)
+    for horizon, everywhere in ((15, False), (25, True)):
+        objective = Objective(mdp, horizon)
+        either = [
+            derivative_bounds(1, 0.9, 1 + 1 / 0.9, horizon=horizon, value_span=span)
+            for span in (None, objective.value_span)
+        ]
+        assert either[1].first < either[0].first / 2
+        assert objective.bounds == either[everywhere]
 
 
 def test_reachability_of_a_long_chain():

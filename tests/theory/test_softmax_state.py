@@ -44,6 +44,7 @@ def test_no_policy_exceeds_the_constants(num_actions):
             worst[2, k] = max(worst[2, k], np.ptp(x, axis=1).max() / 2 / HALF_RANGE[k + 1])
     assert np.all(worst <= 1 + 1e-12)
     assert np.all(worst[0] > [0.9, 0.9, 0.9, 0.35])
+    assert np.all(worst[2] > [0.9, 0.8, 0.7, 0.5])
 
 
 @pytest.mark.parametrize(("order", "p"), [(1, 0.5), (2, (3 - np.sqrt(3)) / 6), (3, 0.5)])
@@ -52,6 +53,19 @@ def test_two_actions_attain_three_of_them(order, p):
     x = polynomials(u, pi)[order - 1]
     assert (pi * abs(x)).sum() == pytest.approx(L1[order], rel=1e-12)
     assert L1[order] == pytest.approx(2 * CUMULANT[order] * np.sqrt(2) ** order, rel=1e-15)
+
+
+def test_the_fourth_constants_are_sums_of_sharp_parts():
+    """Of moments of two points at distance one, and of 6v √(1/12 − v²); the sums are not sharp."""
+    p = np.linspace(0, 1, 400_001)
+    q = p * (1 - p)
+    fourth, third, deviation = q * (1 - 3 * q), q * abs(1 - 2 * p), np.sqrt(q)
+    v = np.linspace(0, 1 / 4, 400_001)
+    middle = (6 * v * np.sqrt(1 / 12 - v**2)).max()
+    last = 4 * third.max() * deviation.max()
+    assert CUMULANT[4] == pytest.approx((2 * fourth.max() + middle + last) / 2, rel=1e-9)
+    assert SQUARE[4] == pytest.approx(16 * (np.sqrt(fourth.max()) + middle + last) ** 2, rel=1e-9)
+    assert HALF_RANGE[4] == pytest.approx(4 * (1 / 2 + 2 * third.max()), rel=1e-9)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 5])

@@ -26,6 +26,15 @@ def test_it_holds_all_deterministic_policies(gamma, sparse):
         assert -1e-12 / (1 - gamma) <= high - values.max() <= slack
 
 
+def test_rewards_far_from_zero_have_as_narrow_a_range():
+    mdp = random_mdp(np.random.default_rng(8), (4, 3), 0.95)
+    values = deterministic_values(mdp)
+    low, high = value_range(mdp.with_reward(mdp.R + 1e7), np.ones(4, dtype=bool))
+    slack = WIDER * np.ptp(mdp.R) / (1 - 0.95) + 1e-6  # and the rounding of 2e8
+    assert high - low == pytest.approx(np.ptp(values), abs=2 * slack)
+    assert low == pytest.approx(2e8 + values.min(), abs=slack)
+
+
 def test_stopping_early_widens_it(monkeypatch):
     mdp = random_mdp(np.random.default_rng(9), (4, 3), 0.95)
     values, reached = deterministic_values(mdp), np.ones(4, dtype=bool)

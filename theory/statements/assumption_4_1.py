@@ -28,7 +28,7 @@ from theory.constants import Lipschitz
 from theory.norms import DENSE, cubic_norm, lengths, operator_norm, unit
 from theory.objectives import Objective, checked_phi, inner_objective, outer_objective
 
-#: Rounding of a k-th derivative, in units of W^{k+1} max|R|, W = Σ_{t<T} γ^t.
+#: Rounding of a k-th derivative, in units of W^{k+1} (max|R| + max|V_b|), W = Σ_{t<T} γ^t.
 ROUNDING = 1e-14
 
 
@@ -74,7 +74,7 @@ def check(
         for name, values in found.items():
             met[name] = max(met[name], float(values.max()))
     W = inner.weight
-    size = max(float(np.abs(o.mdp.R).max()) for o in (inner, outer)) + inner.terminal_span
+    size = max(inner.size, outer.size)
     sizes = dict.fromkeys(("c2", "rho2"), 1.0)  # of rewards of norm one
     return tuple(
         BoundCheck(
@@ -133,15 +133,16 @@ class RewardDerivatives:
     """
 
     def __init__(self, objective: Objective, thetas: Array, here: Evaluation) -> None:
-        self._objective, self._thetas, self._here = objective, thetas, here
-        self._gamma = objective.gamma
+        self._mdp, self._horizon, self._gamma = objective.mdp, objective.horizon, objective.gamma
+        self._thetas, self._here = thetas, here
 
     def gradient(self, w: Array) -> Array:
         """G w = ∇J_w for rewards w (..., N, S, A)."""
-        here, w = self._here, w[..., None, :, :]
+        here, d = self._here, self._here.occupancy
+        w = np.broadcast_to(w[..., None, :, :], (*w.shape[:-2], d.shape[-2], *w.shape[-2:]))
         V = here.discounted.evaluate(np.vecdot(here.pi, w))
         A = w + self._gamma * here.chain.expect_next(V) - V[..., None]
-        return (here.occupancy[..., None] * here.pi * A)[..., 0, :, :]
+        return (d[..., None] * here.pi * A).sum(axis=-3)
 
     def norm(self) -> Array:
         """‖G‖ at each point, (N,)."""
@@ -155,7 +156,7 @@ class RewardDerivatives:
         twice = project(pi, first * center(pi, u))
         moved = self._visit(d * first)
         moved_twice = self._visit(d * twice + 2 * moved * first)
-        return (moved_twice * pi + 2 * moved * first + d * twice)[..., 0, :, :]
+        return (moved_twice * pi + 2 * moved * first + d * twice).sum(axis=-3)
 
     def lipschitz(self) -> Array:
         """‖D_θG‖ at each point, from below, (N,)."""
@@ -163,7 +164,9 @@ class RewardDerivatives:
         for _ in range(5):
             w = self.second(u)
             best = np.maximum(best, lengths(w))
-            rewards = evaluation_of(self._objective.mdp.with_reward(unit(w)), self._thetas)
+            rewards = evaluation_of(
+                self._mdp.with_reward(unit(w)), self._thetas, horizon=self._horizon
+            )
             for _ in range(3):
                 u = unit(rewards.vjp(u))
         return best

@@ -31,7 +31,7 @@ from theory.norms import lengths
 from theory.objectives import Objective, checked_phi, inner_objective, outer_objective
 from theory.softmax_state import L1, products
 from theory.statements.assumption_4_1 import evaluation, points
-from theory.trajectory_bounds import critic_of
+from theory.trajectory_bounds import critic_of, lost_weight
 
 #: Rounding of a gradient, in units of W² (max|R| + max|V_b|/W).
 ROUNDING = 1e-14
@@ -120,9 +120,7 @@ def bias_bound(objective: Objective, source: Sampled) -> dict[str, float]:
     error = whole.span(end - table) + (0.0 if follows == infinite else whole.value_span)
     terms["bootstrap"] = discount * float(products(horizon)[-1, 0]) * error
 
-    steps = np.arange(horizon)
-    missing = gamma**steps - (gamma * critic.gae_lambda) ** steps
-    weight = float(gamma**steps @ np.cumsum(missing)[::-1])
+    weight = lost_weight(gamma, critic.gae_lambda, horizon)
     delta = mdp.R + gamma * mdp.transitions.expect(table) - table[:, None]
     span = 0.0 if follows else float(np.ptp(delta[whole.acting]))
     terms["lambda"] = L1[1] / 2 * span * weight

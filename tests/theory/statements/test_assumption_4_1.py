@@ -58,21 +58,22 @@ def test_maml_norms_are_those_of_full_tensors(horizon):
     assert all(c.holds and c.certified for c in found.values())
 
 
-def test_lirpg_norms_are_those_of_full_tensors():
+@pytest.mark.parametrize("horizon", [None, 3])
+def test_lirpg_norms_are_those_of_full_tensors(horizon):
     """J is linear in the rewards: G and its derivative are stacks over unit reward tables."""
     rng = np.random.default_rng(2)
     mdp = random_mdp(rng, (2, 3))
+    V_b = None if horizon is None else rng.normal(size=2)
     theta, phi = rng.normal(size=(2, 2, 3))
-    found = by_name(check(Lirpg(mdp, theta), phi, theta[None]))
-    units = [Reference(mdp.with_reward(w), theta) for w in np.eye(6).reshape(-1, 2, 3)]
+    found = by_name(check(Lirpg(mdp, theta, horizon, V_b), phi, theta[None]))
+    units = [Reference(mdp.with_reward(w), theta, horizon) for w in np.eye(6).reshape(-1, 2, 3)]
     G = np.array([one.gradient.ravel() for one in units])
     assert found["c2"].lhs == pytest.approx(np.linalg.norm(G, 2), rel=NORM)
     slope = trilinear_norm(np.array([one.hessian.reshape(6, 6) for one in units]), rng)
     assert 0.98 * slope <= found["rho2"].lhs <= slope * (1 + NORM)
-    inner = np.linalg.norm(Reference(mdp.add_reward(phi), theta).hessian.reshape(6, 6), 2)
-    assert found["c1"].lhs == pytest.approx(inner, rel=NORM)
-    outer = np.linalg.norm(Reference(mdp, theta).hessian.reshape(6, 6), 2)
-    assert found["mu1"].lhs == pytest.approx(outer, rel=NORM)
+    for name, one in (("c1", mdp.add_reward(phi)), ("mu1", mdp)):
+        hessian = Reference(one, theta, horizon, V_b).hessian.reshape(6, 6)
+        assert found[name].lhs == pytest.approx(np.linalg.norm(hessian, 2), rel=NORM)
     assert found["mu2"].lhs == found["mu2"].rhs == 0.0
     assert all(c.holds for c in found.values())
 
@@ -119,6 +120,17 @@ def test_degenerate_mdps(name):
     theta = np.random.default_rng(0).normal(size=mdp.R.shape)
     for problem in (Maml(mdp), Maml(mdp, 3, np.arange(float(mdp.num_states))), Lirpg(mdp, theta)):
         assert all(c.holds for c in check(problem, theta, theta[None]))
+
+
+@pytest.mark.parametrize("num_states", [1, 2])
+def test_ends_far_from_zero_and_no_rewards(num_states):
+    """V_b has no span, or a small one: rounding is that of its size."""
+    mdp = random_mdp(np.random.default_rng(3), (num_states, 2)).with_reward(
+        np.zeros((num_states, 2))
+    )
+    V_b, thetas = np.full(num_states, 1e6 / 3), np.random.default_rng(4).normal(size=(9, 1, 2))
+    thetas = np.repeat(thetas, num_states, axis=1)
+    assert all(c.holds for c in check(Maml(mdp, 2, V_b), thetas[0], thetas))
 
 
 @pytest.mark.parametrize("name", ["FrozenLake8x8-v1", "CliffWalking-v1", "Taxi-v4"])

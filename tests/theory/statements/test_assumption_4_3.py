@@ -57,6 +57,8 @@ def test_values_are_those_of_all_trajectories(problem, name):
             np.linalg.norm(np.einsum("mij,mik->jk", noise, noise), 2),
             np.linalg.norm(np.einsum("mij,mkj->ik", noise, noise), 2),
         )
+        units = max((noise**2).sum(axis=(0, 1)).max(), (noise**2).sum(axis=(0, 2)).max())
+        assert found["sigma_J"].lhs == pytest.approx(np.sqrt(units), rel=1e-9)
         assert found["sigma_J"].lhs <= np.sqrt(weak) * (1 + 1e-9)
         assert np.sqrt(weak) <= found["sigma_J"].rhs
         bias = np.linalg.norm(mean - exact.crosses[0], 2)
@@ -156,6 +158,17 @@ def test_degenerate_mdps(name):
     for estimator in NAMES:
         source = Sampled(estimator, 1, 2, exact_baseline)
         assert all(c.holds for c in check(Maml(mdp), theta, theta[None], source))
+
+
+@pytest.mark.parametrize("end", [None, 1e6 / 3])
+def test_a_critic_far_from_zero_and_no_rewards(end):
+    mdp = dense_random().with_reward(np.zeros((4, 3)))
+    V_b = np.full(4, 1e6 / 3 if end is None else end)
+    theta = np.random.default_rng(0).normal(size=(4, 3))
+    problem = Maml(mdp, 2, None if end is None else V_b)
+    for name in NAMES:
+        source = Sampled(name, 1, 2, FixedBaseline(V_b))
+        assert all(c.holds for c in check(problem, theta, theta[None], source))
 
 
 @pytest.mark.parametrize("name", ["ad", "loaded_dice"])
