@@ -12,7 +12,7 @@ def test_residue():
     """ε (max |R| + max |V_b|)/(1 − γ), times 1 + α‖H‖ for each step."""
     mdp = TabularMDP(np.ones((1, 2, 1)), np.array([[3.0, -5.0]]), 0.75, 0)
     left = residue(mdp, np.array([-2.0]), step_size=0.5, num_steps=2, curvature=4.0)
-    assert left == pytest.approx(LOST * (5 + 2) * 4 * (1 + 0.5 * 4) ** 2)
+    assert left == pytest.approx(LOST * (5 + 2) * 4 * (1 + 0.5 * 4) ** 2, rel=1e-12, abs=0)
 
 
 @pytest.mark.parametrize(
