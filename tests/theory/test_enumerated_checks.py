@@ -38,13 +38,16 @@ def test_the_checks_are_the_statements_own():
             own = statement.check(paths, **counts, shared=shared, constants=constants)
             check = found[f"Theorem 4.5, {what}, {which}"]
             assert (check.lhs, check.rhs, check.terms) == (own.lhs, own.rhs, own.terms)
+            assert check.rounding > own.rounding
 
 
 @pytest.mark.parametrize("num_steps", [1, 3])
 def test_every_statement_holds_with_both_constants(num_steps):
     checks = run(tiny(), num_steps=num_steps)
     assert all(check.holds for check in checks)
-    assert {check.scope for check in checks} == {"every θ", "every realisable θ"}
+    for of in ("Lemma 4.4", "Theorem 4.5"):
+        scopes = {check.scope for check in checks if check.name.startswith(of)}
+        assert scopes == {"every θ", "every realisable θ"}
     for check in checks:
         of = check.setting["of"]
         assert check.setting == {"of": of, "K": min(num_steps, 2), "N": 1, "T": STEPS}

@@ -4,15 +4,17 @@ import dataclasses
 
 import numpy as np
 
+from tabular import covariance
 from tests.tabular.tolerances import Tolerance, assert_close
 from tests.theory.cases import dense_random, noisy_rewards
 from theory.bounds import BoundCheck
+from theory.inner_path import InnerPath
 from theory.lemma_checks import DRAWN, lemma_checks
 from theory.settings import Settings
 from theory.shared_objective import SharedObjective, shared_objectives
 from theory.statements.compositional_bias import Loop
 
-#: Means of many draws of the sides, of which each has a spread of its own size.
+#: Draws whose variances are averaged.
 MANY = 400
 #: Sums in another order.
 SUMS = Tolerance(rtol=1e-12, atol=1e-15)
@@ -38,32 +40,49 @@ def test_every_lemma_holds():
             assert check.certified
 
 
-def test_the_vectors_are_one_trajectorys_gradient_and_hessian_product():
-    """Over many draws E‖ĝ‖² and E‖ĝ + Ĥp‖² are those of the exact moments and of long samples."""
+def test_the_vectors():
+    """X = ĝ and Y = Ĥ p of single trajectories, and of H.7 their halves; sums written out."""
     one = dataclasses.replace(objective().source("loaded_dice"), num_trajectories=1)
-    problem = objective().problem
-    start = objective().start
+    problem, start = objective().problem, objective().start
+    many = np.broadcast_to(start, (DRAWN, *start.shape))
+    drawn = one(problem.inner(many, many), np.random.default_rng(np.random.SeedSequence(3)))
     exact = problem.inner(start, start).exact().gradient
-    many = np.broadcast_to(start, (MANY * DRAWN, *start.shape))
-    estimate = one(problem.inner(many, many), np.random.default_rng(7))
-    squares = {
-        "Lemma H.2, second moment": (estimate.gradient**2).sum(axis=(-2, -1)),
-        "Lemma H.3, second moment": None,
-    }
-    drawn = {name: [] for name in squares}
+    x = drawn.gradient.reshape(DRAWN, -1)
+    y = drawn.hvp(np.broadcast_to(exact, many.shape)).reshape(DRAWN, -1)
+    checks = {check.name: check for check in run(3)}
+
+    def variance(values):
+        return sum(np.sum((v - values.mean(axis=0)) ** 2) for v in values) / len(values)
+
+    norms = [sum(np.linalg.norm(v) for v in values) / DRAWN for values in (x, y)]
+    assert_close(checks["Lemma H.2"].lhs, np.linalg.norm(x.mean(axis=0)), SUMS)
+    assert_close(checks["Lemma H.2"].rhs, norms[0], SUMS)
+    assert_close(list(checks["Lemma H.3"].terms.values()), norms, SUMS)
+    third = checks["Lemma H.5 (iii)"].setting
+    assert_close([third["V[X]"], third["V[Y]"]], [variance(x), variance(y)], SUMS)
+    half = DRAWN // 2
+    within = (variance(x[:half]) + variance(x[half:])) / 2
+    parts = checks["Lemma H.7"].setting
+    assert_close(list(parts.values()), [within, variance(x) - within], SUMS)
+    assert checks["Lemma H.8"].setting == {"independent": True}
+    assert checks["Lemma H.8"].rounding > 0
+    first = checks["Lemma H.5 (i)"]
+    assert first.rhs == 0
+    assert first.rounding > 0
+
+
+def test_one_trajectorys_estimate_is_unbiased():
+    """The drawn vectors are of one trajectory each: their spread is that of one."""
+    law = covariance.gradient_variance(
+        InnerPath(
+            objective().mdp, objective().source("loaded_dice"), 0.5, 1, objective().problem
+        ).law
+    )
+    found = []
     for seed in range(MANY):
-        for check in run(seed):
-            if check.name in drawn:
-                drawn[check.name].append(check)
-    (name, values), *_ = squares.items()
-    found = np.array([check.rhs for check in drawn[name]])
-    error = np.hypot(found.std() / MANY**0.5, values.std() / len(values) ** 0.5)
-    assert abs(found.mean() - values.mean()) < 5 * error
-    both = estimate.gradient + estimate.hvp(np.broadcast_to(exact, many.shape))
-    root = np.sqrt((both.reshape(MANY, DRAWN, -1) ** 2).sum(axis=-1).mean(axis=-1))
-    found = np.array([check.lhs for check in drawn["Lemma H.3, second moment"]])
-    error = np.hypot(found.std(), root.std()) / MANY**0.5
-    assert abs(found.mean() - root.mean()) < 5 * error
+        (check,) = (c for c in run(seed) if c.name == "Lemma H.5 (iii)")
+        found.append(check.setting["V[X]"] * DRAWN / (DRAWN - 1))
+    assert abs(np.mean(found) - exact) < 5 * np.std(found) / MANY**0.5
 
 
 def test_the_same_stream_draws_the_same():

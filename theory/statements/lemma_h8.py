@@ -76,34 +76,29 @@ def lemma_h8(joint: Any, psi: Any, phi: Any, varphi: Any) -> BoundCheck:
         )
     noise = phi - np.tensordot(zeta, phi, axes=1)
     mean = np.einsum("ze,emn,znp,epq->mq", table, psi, noise, varphi, optimize=True)
-    norms = [_lengths(part) for part in (psi, phi, noise, varphi)]
+    norms = [_length(part.reshape(len(part), -1)) for part in (psi, phi, noise, varphi)]
     outer, size, spread = norms[0] * norms[3], norms[1], norms[2]
     # Each entry is a sum of Z·Y·n·p products, and the noise carries the rounding of the mean.
-    dimension = phi[0].size
-    rounding = law.norm_rounding(
-        dimension, float((eta @ outer) * (size.max() + zeta @ size)) + float(spread @ table @ outer)
-    )
+    magnitude = float((eta @ outer) * (size.max() + zeta @ size)) + float(spread @ table @ outer)
+    # What underflows in a product may be multiplied by the other factors.
+    reach = float(np.prod([max(1.0, x.max()) for x in (norms[0], size, norms[3])]))
+    rounding = law.rounding(phi[0].size, magnitude, smallest=SMALLEST * reach)
     product = np.outer(zeta, eta)
     gap = (2 * law.num_outcomes + 8) * (EPSILON * product + SMALLEST)
     apart = bool(np.all(np.abs(table - product) <= gap))
-    bound = 0.0 if apart else _length(zeta**0.5 * spread) * _length(eta**0.5 * outer)
+    bound = 0.0 if apart else float(_length(zeta**0.5 * spread) * _length(eta**0.5 * outer))
     return law_check(
         "Lemma H.8",
-        _length(mean.ravel()),
+        float(_length(mean.ravel())),
         bound,
         rounding=rounding,
         setting={"independent": apart},
     )
 
 
-def _length(vector: Array) -> float:
-    """The Euclidean norm, also where squares are out of the range of floats."""
-    return float(np.hypot.reduce(vector))
-
-
-def _lengths(matrices: Array) -> Array:
-    """The same of each matrix, (n,)."""
-    return np.hypot.reduce(matrices.reshape(len(matrices), -1), axis=1)
+def _length(vectors: Array) -> Any:
+    """Euclidean norms, also where squares are out of the range of floats."""
+    return np.hypot.reduce(vectors, axis=-1)
 
 
 def _matrices(value: Any, name: str, count: int) -> Array:

@@ -8,11 +8,13 @@ import pytest
 
 from tabular import TabularMDP
 from tabular.registry import ESTIMATORS
-from tests.theory.certified.cases import CASES
+from tests.theory.certified.cases import CASES, brute
 from theory.certified import certify
 from theory.certified.balls import arb, ctx, rational
 from theory.certified.check import CertifiedCheck
 from theory.certified.statements import evaluate, statements
+from theory.constants import Lipschitz, Noise
+from theory.statements import lemma_4_4, theorem_4_5_bias, theorem_4_5_variance
 
 SETTINGS = [("plain", 1, 1), ("plain", 1, 2), ("by successor", 2, 1), ("certain", 2, 1)]
 ALPHA = 0.75
@@ -50,6 +52,42 @@ def test_the_terms_of_theorem_4_5():
     shared = checks["Theorem 4.5, bias, shared"].terms
     assert list(shared) == [*independent, "coupling"]
     assert all(term > 0 for term in shared.values())
+
+
+@pytest.mark.parametrize("name", ["ad", "lvc"])
+def test_both_sides_in_floats(name):
+    """The left by brute force, the right by `theory.recursions` from the same constants."""
+    case, K, N = CASES["bandit"], 2, 2
+    known = brute(case, name, ALPHA, K, N)
+    lhs = [known.gradient_distance, known.distance, known.squared**0.5]
+    lhs += [*known.bias, *known.variance]
+    lipschitz = Lipschitz(
+        known.c1, 0.0, known.rho1, 0.0, known.m1, known.mu1, 0.0, 1.0, "every realisable θ"
+    )
+    noise = Noise(
+        sigma_in=known.sigma_in,
+        sigma_p=known.sigma_p,
+        sigma_q=0.0,
+        sigma_H=known.sigma_H,
+        sigma_J=0.0,
+        sigma_HF=known.sigma_HF,
+        sigma_JF=0.0,
+        Delta_H=known.Delta_H,
+        Delta_J=0.0,
+        scope="every realisable θ",
+    )
+    loop = {"step_size": ALPHA, "num_steps": K, "num_trajectories": N}
+    spread = lemma_4_4.second_moment_bound(lipschitz, noise, **loop)
+    rhs = [known.mu1 * spread, lemma_4_4.first_moment_bound(lipschitz, noise, **loop), spread]
+    counts = {"curvature_trajectories": N, "outer_trajectories": N}
+    for statement in (theorem_4_5_bias, theorem_4_5_variance):
+        for shared in (False, True):
+            terms = statement.bound(lipschitz, noise, **loop, **counts, shared=shared)
+            rhs.append(sum(terms.values()))
+    checks = run(case, name, num_steps=K, num_trajectories=N)
+    for check, left, right in zip(checks, lhs, rhs, strict=True):
+        assert float(check.lhs) == pytest.approx(left, rel=1e-9, abs=0), check.name
+        assert float(check.rhs) == pytest.approx(right, rel=1e-9, abs=0), check.name
 
 
 def broken(change, *, name="lvc", bits=128):

@@ -103,6 +103,7 @@ def test_slopes():
     assert slope(arb(1), arb(4), arb(2)) == 0.25
     assert slope(arb(4), arb(1), arb(2)) == 2
     assert slope(arb(1), arb(0, 1), arb(2)) == 2
+    assert slope(arb(1), arb(1, 2), arb(2)) == 2
     assert slope(arb(0), arb(0), arb(2)) == 2
 
 

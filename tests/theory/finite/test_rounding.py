@@ -9,6 +9,7 @@ from tabular import TabularMDP
 from tabular.baselines import FixedBaseline
 from tabular.problems import Maml
 from tabular.sources import Sampled
+from tests.theory.finite.toys import Scalar
 from theory.finite.constants import realisable_constants
 from theory.finite.paths import inner_paths
 from theory.finite.rounding import hidden_rounding
@@ -65,6 +66,18 @@ def test_the_distance_of_a_biased_mean_is_not_taken_for_rounding():
     paths = one_action(np.random.default_rng(0))
     known = hidden_rounding(paths, 1.0, 1e-12, unbiased=True)
     assert hidden_rounding(paths, 1.0, 1e-12, unbiased=False) <= known
+
+
+def test_the_two_parts():
+    """p̂ is 3 ∓ 1 and q̂ ∓5, means off by 1e-10 and 2e-10; ζ̄_K = 10."""
+    noise = np.zeros((2, 5))
+    noise[:, 3], noise[:, 4] = [-1.0, 1.0 + 2e-10], [-5.0, 5.0 + 4e-10]
+    problem = Scalar(p=lambda t: 3.0 + 0.0 * t, noise=noise)
+    paths = inner_paths(problem, step_size=1.0, num_steps=1, num_trajectories=None)
+    sizes, missed = 1e-6 * (10 * 4 + 5), 10 * 1e-10 + 2e-10
+    for unbiased, expected in ((False, sizes), (True, sizes + missed)):
+        found = hidden_rounding(paths, 10.0, 1e-6, unbiased=unbiased)
+        assert found == pytest.approx(expected, rel=1e-9, abs=0)
 
 
 def test_biased_estimates_are_no_rounding():

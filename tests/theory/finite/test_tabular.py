@@ -170,6 +170,33 @@ def test_last_states_are_merged_where_they_look_the_same():
     assert counts == {"zero": 8, "table": 16, "value": 16}
 
 
+def test_last_states_that_pay_differently_are_not_merged():
+    """V_b = 0 and R(s,a,s'): the last state shows in the last reward."""
+    rng = np.random.default_rng(0)
+    P, R = rng.dirichlet(np.ones(2), size=(2, 2)), rng.normal(size=(2, 2, 2))
+    problem = Maml(TabularMDP(P, R, 0.8, 0), 2)
+    one = TabularFinite(problem, np.zeros((2, 2)), Sampled("lvc", 1, 2, zero_baseline))
+    theta = rng.normal(size=(1, 4))
+    outcomes = one.inner_outcomes(theta)
+    assert outcomes.probability.size == 16
+    mean = np.einsum("bm,bmi->bi", outcomes.probability, outcomes.gradient)
+    assert_close(mean, one.inner(theta).gradient, ENUMERATED)
+
+
+def test_the_outer_gradient_has_its_own_source():
+    mdp = TabularMDP.random(2, 2, gamma=0.8, concentration=1.0, rng=np.random.default_rng(6))
+    short, long = Sampled("lvc", 1, 1, zero_baseline), Sampled("dice", 1, 2)
+    theta = np.random.default_rng(7).normal(size=(1, 4))
+    both = TabularFinite(Maml(mdp), np.zeros((2, 2)), short, long)
+    inner, outer = (TabularFinite(Maml(mdp), np.zeros((2, 2)), one) for one in (short, long))
+    for found, expected in (
+        (both.inner_outcomes(theta), inner.inner_outcomes(theta)),
+        (both.outer_outcomes(theta), outer.outer_outcomes(theta)),
+    ):
+        for table, other in zip(found, expected, strict=True):
+            assert_close(table, other, SECOND)
+
+
 @pytest.mark.parametrize("family", [Maml, Lirpg])
 def test_a_fixed_table_needs_the_finite_horizon(family):
     """Assumption 4.2: E ĝ is the gradient of J_T with V_b at the end, not of the infinite one."""

@@ -170,6 +170,15 @@ def test_h8_of_products_whose_squares_are_no_floats(size):
     assert check.holds
 
 
+@pytest.mark.parametrize("tiny", [1.7e-199, 5e-324])
+def test_h8_of_factors_of_very_different_sizes(tiny):
+    """A square that underflows is no zero where the other factors are 1e97."""
+    psi, varphi = np.full((1, 1, 1), tiny), np.array([[[0.0], [1e97]]])
+    phi = np.zeros((3, 1, 2))
+    phi[2, 0, 1] = 1e97
+    assert lemma_h8(np.full((3, 1), 1 / 3), psi, phi, varphi).holds
+
+
 def test_h8_is_about_a_function_of_eta():
     """With ψ(ζ), as the paper's proof writes it, ψ and φ depend on one coin: no zero mean."""
     signs, one = FAIR[:, :, None], np.ones((2, 1, 1))
