@@ -17,6 +17,19 @@ from theory.report import Report
 
 #: Columns in which every layout fits.
 UNBOUNDED = 10_000
+#: The order of the lines.
+STATEMENTS = (
+    "Proposition 3.1",
+    "Assumption 4.1",
+    "Assumption 4.2",
+    "Assumption 4.3",
+    "Lemma 4.4",
+    "Proposition 5.2",
+    "Theorem 4.5",
+    "Theorem 5.3",
+    "Lemma H",
+    "",
+)
 #: How a left-hand side was obtained, in few letters.
 SHORT = {
     "enumeration": "paths",
@@ -54,11 +67,19 @@ class BoundsTable:
 
 
 def _groups(bounds: Iterable[BoundCheck]) -> list[list[BoundCheck]]:
-    """Checks of one statement in one setting, with other constants."""
+    """Checks of one statement in one setting, with other constants; estimators side by side."""
     groups: dict[tuple[str, str], list[BoundCheck]] = {}
+    first: dict[str, int] = {}
     for check in bounds:
+        first.setdefault(check.name, len(first))
         groups.setdefault((check.name, repr(sorted(check.setting.items()))), []).append(check)
-    return list(groups.values())
+
+    def place(group: list[BoundCheck]) -> tuple[bool, int, int]:
+        one = group[0]
+        statement = next(i for i, name in enumerate(STATEMENTS) if one.name.startswith(name))
+        return one.obtained == "enumeration", statement, first[one.name]
+
+    return sorted(groups.values(), key=place)
 
 
 def _wide(groups: list[list[BoundCheck]]) -> Table:

@@ -56,6 +56,19 @@ def test_every_statement_has_one_line():
     assert len(lines) == len(settings)
 
 
+def test_estimators_stand_side_by_side():
+    """One statement after another, those over all paths below the others."""
+    lines = [line for line in shown(report()).splitlines() if line.rstrip().endswith("holds")]
+    names = [line.split("  ")[0] for line in lines]
+    sampled = [n for n, line in zip(names, lines, strict=True) if "  paths " not in line]
+    changes = [name for i, name in enumerate(sampled) if i == 0 or sampled[i - 1] != name]
+    assert len(changes) == len(set(changes))
+    assert changes[0] == "Proposition 3.1"
+    assert changes.index("Assumption 4.3, sigma_H") < changes.index("Lemma 4.4, first moment")
+    assert changes[-1] == "Lemma H.8"
+    assert ["  paths " in line for line in lines] == sorted("  paths " in line for line in lines)
+
+
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 200])
 def test_every_width_is_kept(width):
     lines = shown(report(), width).splitlines()
