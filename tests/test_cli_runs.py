@@ -271,4 +271,4 @@ def test_a_terminal_shows_every_number(columns, monkeypatch, tmp_path, capsys):
     assert max(map(len, body)) <= columns
     assert "…" not in text
     blocks = len([line for line in body if line and set(line.strip()) == {"─"}])
-    assert blocks == (5 if columns == 80 else 2)
+    assert blocks == (6 if columns == 80 else 3)
