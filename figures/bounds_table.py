@@ -52,7 +52,8 @@ class BoundsTable:
         """Yield the title, the table or its blocks, and the caption."""
         groups = _groups(self.report.bounds)
         wide = _wide(groups)
-        width = Measurement.get(console, options.update(max_width=UNBOUNDED), wide).maximum
+        room = options.update(max_width=UNBOUNDED)
+        width = Measurement.get(console, room, wide).maximum
         yield Text(f"{self.report.mdp}: the theory's statements", style="bold", overflow="fold")
         if width <= options.max_width:
             yield wide
@@ -60,7 +61,8 @@ class BoundsTable:
             yield _narrow(groups)
             width = options.max_width
         terms = terms_table(self.report.bounds, SHORT)
-        if terms is not None:
+        # Too narrow a terminal would cut its numbers.
+        if terms and Measurement.get(console, room, terms).minimum <= options.max_width:
             yield Text("\nTheorem 4.5: what rhs, met is made of", style="bold", overflow="fold")
             yield terms
         yield from Text(_caption(self.report), style="dim", overflow="fold").wrap(console, width)
@@ -161,5 +163,6 @@ def _caption(report: Report) -> str:
         f"{report.bounds_note} ± is one standard error; a sampled lhs may exceed its bound by "
         f"{STANDARD_ERRORS:g} of them, and is not measured "
         "where samples seldom meet the rewards. An equality has rhs = 0 and holds up to rounding. "
-        "(i) outer compositional, (ii) estimation bias, (iii) inner compositional, (iv) coupling."
+        "(i) outer compositional, (ii) estimation bias, (iii) inner compositional, (iv) coupling; "
+        "of the variance, the estimators' part given the path, and the path's."
     )

@@ -21,7 +21,7 @@ BIAS = {
     "inner compositional": "\n(iii)",
     "coupling": "\n(iv)",
 }
-VARIANCE = {"estimators": "variance\nestimators", "path": "\npath"}
+VARIANCE = {"estimators": "variance\n(est.)", "path": "\n(path)"}
 
 
 def terms_table(bounds: Iterable[BoundCheck], short: dict[str, str]) -> Table | None:
@@ -33,19 +33,19 @@ def terms_table(bounds: Iterable[BoundCheck], short: dict[str, str]) -> Table | 
     short : dict of str to str
         What each `BoundCheck.obtained` is called.
     """
-    lines: dict[tuple[str, str, str], dict[str, str]] = {}
+    lines: dict[str, dict[str, str]] = {}
     for check in bounds:
         statement, _, samples = check.name.rpartition(", ")
         if statement.startswith("Theorem 4.5") and check.scope != "every θ" and check.rhs > 0:
-            line = lines.setdefault((check.setting["of"], samples, short[check.obtained]), {})
+            of = f"{check.setting['of']}, {samples}, {short[check.obtained]}"
+            line = lines.setdefault(of.removesuffix(", –"), {})
             line |= {name: f"{term / check.rhs:.0%}" for name, term in check.terms.items()}
     if not lines:
         return None
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
-    for head in ("of", "samples", "lhs\nfrom"):
-        table.add_column(head, vertical="bottom")
+    table.add_column("\nof")
     for head in (*BIAS.values(), *VARIANCE.values()):
-        table.add_column(head, justify="right")
+        table.add_column(head, justify="right", no_wrap=True)
     for key, line in lines.items():
-        table.add_row(*key, *(line.get(name, "–") for name in (*BIAS, *VARIANCE)))
+        table.add_row(key, *(line.get(name, "–") for name in (*BIAS, *VARIANCE)))
     return table
