@@ -9,6 +9,7 @@ The second command starts ascents on every statement instead and prints the larg
 """
 
 import argparse
+import sys
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
@@ -112,7 +113,7 @@ def adversarial(ascents: int, evaluations: int) -> str:
                 for design in designs.values()
             ]
             lines.append(f"| {statement} | {scope} | {' | '.join(numbers)} |")
-            print(lines[-1], flush=True)
+            print(lines[-1], file=sys.stderr, flush=True)
     return "\n".join(lines)
 
 
