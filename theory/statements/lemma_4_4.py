@@ -94,8 +94,9 @@ def check(
     Raises
     ------
     ValueError, TypeError
-        If f is unknown or its values are not finite and one for each θ, C₀ is not a number >= 0, or
-        Assumption 4.2 fails at a realisable θ.
+        If f is unknown or its values are not finite and one for each θ, C₀ is not a number >= 0,
+        or, where no constants are given, Assumption 4.2 fails at a realisable θ; with given ones
+        it is taken for granted.
     """
     instance(paths, Paths, "paths")
     if constants is None:

@@ -108,7 +108,8 @@ def check(
     Raises
     ------
     ValueError, TypeError
-        As `bound`, and if Assumption 4.2 fails at a realisable θ.
+        As `bound`, and, where no constants are given, if Assumption 4.2 fails at a realisable θ;
+        with given ones it is taken for granted.
     """
     found = estimated(
         paths,

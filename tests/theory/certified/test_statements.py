@@ -8,6 +8,7 @@ import pytest
 
 from tabular import TabularMDP
 from tabular.registry import ESTIMATORS
+from tests.theory.certified import survey
 from tests.theory.certified.cases import CASES, brute
 from theory.certified import certify
 from theory.certified.balls import arb, ctx, rational
@@ -230,3 +231,10 @@ def test_a_batch_of_logits_is_refused():
     case = CASES["plain"]
     with pytest.raises(ValueError, match=r"one table of logits, received \(3, 2, 2\)"):
         run(case._replace(theta=np.zeros((3, 2, 2))))
+
+
+@pytest.mark.slow
+def test_nothing_is_refuted_or_undecided_in_a_random_mdp():
+    found = survey.checks(np.random.default_rng(5))
+    assert len(found) == len(ESTIMATORS) * len(survey.LOOPS) * 7
+    assert {check.verdict for check in found} <= {"proved", "attained"}

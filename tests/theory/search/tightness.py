@@ -9,6 +9,7 @@ The second command starts ascents on every statement instead and prints the larg
 """
 
 import argparse
+import sys
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
@@ -50,11 +51,18 @@ def ratios(cases: Iterable[Case]) -> dict[tuple[str, str], list[float]]:
         for scope, constants in case.constants.items():
             for statement, rhs in right_hand_sides(case, constants).items():
                 if rhs > 0 and not mostly_rounding(case, statement):
-                    found[statement, scope].append(case.met[statement].lhs / rhs)
+                    found[label(case, statement), scope].append(case.met[statement].lhs / rhs)
         for name, value, largest in pairs(case):
             if largest > 0:
                 found[f"constant {name}", "realisable/certified"].append(value / largest)
     return found
+
+
+def label(case: Case, statement: str) -> str:
+    """The statement, and for Theorem 4.5 whether samples are shared: other terms, other ratios."""
+    if not statement.startswith("Theorem"):
+        return statement
+    return f"{statement}, {'shared' if case.setting.shared else 'separate'}"
 
 
 def table(found: dict[tuple[str, str], list[float]]) -> str:
@@ -105,7 +113,7 @@ def adversarial(ascents: int, evaluations: int) -> str:
                 for design in designs.values()
             ]
             lines.append(f"| {statement} | {scope} | {' | '.join(numbers)} |")
-            print(lines[-1], flush=True)
+            print(lines[-1], file=sys.stderr, flush=True)
     return "\n".join(lines)
 
 
