@@ -78,15 +78,21 @@ def leading_orders(
     if first:
         size = float(np.linalg.norm(loop.gradient_coefficient)) / N
         for pair in constants:
-            yield _over_n(outer_gradient_bias(size, objective, pair)[1], left)
+            check = outer_gradient_bias(size, objective, pair)[1]
+            yield _over_n(check, left * (1 + _spread(loop) / N))
     if find_estimator(name).cross:
         size = float(np.linalg.norm(meta_coefficient(loop, name))) / N
         check = theorem_5_3(size, objective, constants[0], shared=False)
-        yield _over_n(check, left * (1 + _magnified(loop) / N))
+        yield _over_n(check, left * (1 + _spread(loop) / N + _magnified(loop) / N))
 
 
 def _over_n(check: BoundCheck, rounding: float) -> BoundCheck:
     return replace(check, name=f"{check.name}, 1/N", obtained="leading order", rounding=rounding)
+
+
+def _spread(loop: SampledLoop) -> float:
+    """tr S_K, by which ∇³J, and so its rounding, is multiplied."""
+    return float(np.trace(loop.covariances[-1]))
 
 
 def _magnified(loop: SampledLoop) -> float:

@@ -199,7 +199,7 @@ class _Spreads:
         """√tr Σ_0, without Σ_0."""
         loop = self.loop
         options: Any = {"horizon": loop.horizon, "baseline": loop.baseline}
-        return float(np.sqrt(moments.gradient_variance(loop.mdp, loop.theta0, "ad", **options)))
+        return _root(moments.gradient_variance(loop.mdp, loop.theta0, "ad", **options))
 
     def along(self, step_size: float, num_steps: int) -> _Along:
         """Walk K steps of one size."""
@@ -209,9 +209,9 @@ class _Spreads:
         loop = self.loop
         if (step_size, num_steps) != (loop.step_size, loop.num_steps):
             loop = loop.rescaled(step_size, num_steps)
-        spreads = np.sqrt([np.trace(S) for S in loop.covariances[1:]])
+        spreads = np.array([_root(np.trace(S)) for S in loop.covariances[1:]])
         c1 = np.maximum.accumulate([np.linalg.norm(H, 2) for H in loop.hessians])
-        sigma_in = np.maximum.accumulate([np.sqrt(np.trace(noise)) for noise in loop.noises])
+        sigma_in = np.maximum.accumulate([_root(np.trace(noise)) for noise in loop.noises])
         shifts = np.array([np.linalg.norm(c) for c in loop.shifts[1:]])
         pairs = zip(c1, sigma_in, strict=True)
         return _Along(spreads, shifts, [_constants(*map(float, pair)) for pair in pairs])
@@ -258,6 +258,11 @@ class _Spreads:
         outcomes = self.finite.inner_outcomes(self.finite.start[None]).probability.shape[-1]
         children = comb(outcomes + loop.num_trajectories - 1, loop.num_trajectories)
         return children**loop.num_steps <= FEW_ENDS
+
+
+def _root(variance: Any) -> float:
+    """Its root; where estimates are constant, rounding may make it negative."""
+    return float(np.sqrt(max(float(variance), 0.0)))
 
 
 def _constants(c1: float, sigma_in: float) -> Constants:

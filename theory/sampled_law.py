@@ -91,7 +91,9 @@ class SampledLaw:
         """s_K."""
         if len(self.path.iterates) == 2:
             single = covariance.gradient_variance(self.path.law) / self.source.num_trajectories
-            return Measured(self.path.step_size * float(np.sqrt(single)), None, "exact moments")
+            # Where estimates are constant, rounding may make it negative.
+            root = float(np.sqrt(max(single, 0.0)))
+            return Measured(self.path.step_size * root, None, "exact moments")
         return _root(_mean(self._distances**2)) if self.meets_enough else UNMEASURED
 
     @property

@@ -207,7 +207,7 @@ class SampledLoop:
         count = _checks.finite_array(num_trajectories, "num_trajectories")
         if np.any(count < 1):
             raise ValueError(f"num_trajectories must be at least 1, received {num_trajectories}")
-        return np.sqrt(np.trace(self.covariances[-1]) / count)
+        return np.sqrt(max(float(np.trace(self.covariances[-1])), 0.0) / count)
 
     def _times(self, matrix: Array, table: Array) -> Array:
         return (matrix @ table.ravel()).reshape(table.shape)

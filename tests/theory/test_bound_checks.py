@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+from tabular import TabularMDP
 from tabular.baselines import exact_baseline
 from tests.tabular.tolerances import assert_close
 from tests.theory.cases import dense_random
@@ -105,6 +106,27 @@ def test_curves_are_those_of_the_checks_objective(num_steps):
             assert np.isfinite(part).all()
         assert (curve.certified >= curve.empirical).all()
         assert (curve.empirical >= curve.spread * (1 - 1e-12)).all()
+
+
+@pytest.mark.parametrize("seed", [1, 2, 6])
+@pytest.mark.parametrize("num_steps", [1, 2])
+def test_two_arms_whose_estimates_are_constant(seed, num_steps):
+    """At θ = 0 with the exact critic ĝ is the same for both arms; its variance is below zero."""
+    rewards = np.random.default_rng(seed).normal(size=(1, 2))
+    arms = TabularMDP(np.ones((1, 2, 1)), rewards, 0.8, 0)
+    settings = Settings(horizon=1, num_trajectories=8, num_steps=num_steps)
+    told = add_bounds(verify(arms, settings), arms, settings)
+    assert violations([told]) == []
+    assert all(np.isfinite([check.lhs, check.rhs]).all() for check in told.bounds)
+    assert np.isfinite(told.curves.over_counts.spread).all()
+
+
+@pytest.mark.parametrize("num_steps", [1, 3])
+def test_equal_rewards_over_a_long_horizon(num_steps):
+    """Without a critic estimates scatter, and ∇J and its derivatives are rounding."""
+    mdp = TabularMDP(np.ones((1, 3, 1)), np.full((1, 3), 1.7), 0.99, 0)
+    settings = Settings(horizon=20, num_trajectories=2, num_steps=num_steps, baseline="zero")
+    assert violations([add_bounds(verify(mdp, settings), mdp, settings)]) == []
 
 
 def test_what_holds_is_not_reported():
