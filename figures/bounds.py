@@ -60,7 +60,7 @@ def draw_bounds(report: Report) -> Any:
     )
     figure.suptitle(
         f"{report.mdp}, γ = {report.gamma:g}: bound against truth at θ⁰ = 0, "
-        f"V_b {report.settings['baseline']}, T = {curves.horizon}, where not varied "
+        f"{curves.label}, T = {curves.horizon}, where not varied "
         f"N = {N.setting.num_trajectories}, α = {_plain(N.setting.step_size)}\n"
         "filled: exact; hollow: leading order in 1/N; proved constants hold for every θ, "
         "met ones are the largest along the exact path; right: dots exact, lines the bound",

@@ -99,8 +99,7 @@ def _wide(groups: list[list[BoundCheck]]) -> Table:
 
 
 def _cells(checks: list[BoundCheck]) -> list[str]:
-    proved = next((check for check in checks if check.scope == "every θ"), None)
-    met = next((check for check in checks if check.scope != "every θ"), None)
+    proved, met = _proved_and_met(checks)
     one = checks[0]
     return [
         one.name,
@@ -113,16 +112,22 @@ def _cells(checks: list[BoundCheck]) -> list[str]:
     ]
 
 
+def _proved_and_met(checks: list[BoundCheck]) -> tuple[BoundCheck | None, BoundCheck | None]:
+    """The check with proved constants and that with others, where there are such."""
+    proved = next((check for check in checks if check.scope == "every θ"), None)
+    return proved, next((check for check in checks if check.scope != "every θ"), None)
+
+
 def _narrow(groups: list[list[BoundCheck]]) -> Table:
     """Statement, ratio and verdict only."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
     table.add_column("statement", overflow="fold")
-    table.add_column("lhs/rhs", justify="right", no_wrap=True)
+    table.add_column("lhs/rhs\nproved | met", justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for checks in groups:
         name = f"{checks[0].name} {checks[0].setting.get('of', '')}".strip()
-        ratios = " | ".join(_side(check)[1] for check in checks)
-        table.add_row(name, ratios, verdict(checks))
+        ratios = [_side(check)[1] for check in _proved_and_met(checks)]
+        table.add_row(name, " | ".join(ratios).removesuffix(" | "), verdict(checks))
     return table
 
 
@@ -147,7 +152,7 @@ def _lhs(check: BoundCheck) -> str:
         return "–"
     if check.standard_error is None:
         return _number(check.lhs)
-    error = check.standard_error or 0.0
+    error = check.standard_error
     return f"{_number(check.lhs)} ± {f'{error:.1g}' if error < 10 else f'{error:.0f}'}"
 
 
@@ -162,7 +167,8 @@ def _caption(report: Report) -> str:
         "paths, at every θ that samples can lead to, with which the proofs go through. "
         f"{report.bounds_note} ± is one standard error; a sampled lhs may exceed its bound by "
         f"{STANDARD_ERRORS:g} of them, and is not measured "
-        "where samples seldom meet the rewards. An equality has rhs = 0 and holds up to rounding. "
+        "where samples seldom meet the rewards, nor (Proposition 3.1) where steps are too steep "
+        "for differences. An equality has rhs = 0 and holds up to rounding. "
         "(i) outer compositional, (ii) estimation bias, (iii) inner compositional, (iv) coupling; "
         "of the variance, the estimators' part given the path, and the path's."
     )

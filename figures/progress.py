@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -47,7 +48,7 @@ def progress(
         console.width = max(console.width, FILE_WIDTH)
     say: Callable[[Any], None] = (lambda _: None) if quiet else console.print
     if not errors.is_terminal:
-        steps = iter(range(1, total + 1))
+        steps = itertools.count(1)
         yield (
             say,
             lambda *names: errors.print(f"[{next(steps)}/{total}] {': '.join(names)}"),
@@ -63,7 +64,7 @@ def progress(
     to_terminal = console.is_terminal
     with Progress(*columns, console=errors, transient=True, redirect_stdout=to_terminal) as bar:
         task = bar.add_task("", total=total)
-        done = iter(range(total))
+        done = itertools.count()
         yield (
             say,
             lambda *names: bar.update(task, description=": ".join(names), completed=next(done)),

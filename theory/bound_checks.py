@@ -56,19 +56,21 @@ def add_bounds(
 def bound_curves(mdp: TabularMDP, settings: Settings, horizon: int, step_size: float) -> Curves:
     """Return bound against truth over N, α, K and the Hessians' error, of J_T as in the checks.
 
-    K is at least two where it does not vary: after one step the bound is the truth.
+    The gradient's law is that of the first estimator, and of all with its V_b. K is at least two
+    where it does not vary: after one step the bound is the truth.
     """
     loop = Loop(step_size, settings.num_steps, settings.num_trajectories)
     horizon = min(positive_integer(horizon, "horizon"), LONGEST)
-    objective, _ = shared_objectives(mdp, settings, horizon, loop)
-    return make_curves(
+    objective = next(o for o in shared_objectives(mdp, settings, horizon, loop) if o.names)
+    curves = make_curves(
         mdp,
         objective.start,
         loop._replace(num_steps=max(2, loop.num_steps)),
         horizon=objective.horizon,
         baseline=objective.baseline.table,
-        certified=(objective.proved, objective.proved_noise("ad")),
+        certified=(objective.proved, objective.proved_noise(objective.names[0])),
     )
+    return replace(curves, label=objective.label)
 
 
 def bounds_note(mdp: TabularMDP, settings: Settings, horizon: int) -> str:

@@ -56,8 +56,7 @@ def compositional(
     if not np.ptp(sampled.ends, axis=0).any():
         return None
     means = path.means(source)
-    either = (sampled.draws - sampled.control, sampled.draws)
-    samples = min(either, key=lambda x: x.var(axis=0).sum())
+    samples = quieter(sampled.draws, sampled.control)
     return mean_shift(last_factor(path, means[0], samples), path.adjoints(means)[0])
 
 
@@ -102,6 +101,11 @@ def _sampled_together(
         if find_estimator(source.estimator).cross:
             control = control + alpha * path.evaluations[i].third(moved[i], along[i + 1])
     return Paths(theta, gradient, gradient_control, draws, control)
+
+
+def quieter(draws: Array, control: Array) -> Array:
+    """F − C, or F alone where that scatters less."""
+    return min((draws - control, draws), key=lambda x: float(x.var(axis=0).sum()))
 
 
 def last_factor(path: InnerPath, mean: Expectation, x: Array) -> Array:

@@ -91,6 +91,8 @@ class Curves:
         One for each K.
     horizon : int
         T of the first three.
+    label : str
+        What V_b is.
     """
 
     over_counts: ErrorCurve
@@ -98,6 +100,7 @@ class Curves:
     over_steps: ErrorCurve
     over_hessian_errors: tuple[HessianErrorCurve, ...]
     horizon: int
+    label: str = ""
 
 
 def make_curves(

@@ -24,18 +24,18 @@ from theory.finite.paths import Paths, inner_paths
 from theory.finite.tabular import TabularFinite
 from theory.flat import allowance, residue
 from theory.settings import Settings
-from theory.shared_objective import SharedObjective, shared_objectives
+from theory.shared_objective import SharedObjective, named, shared_objectives
 from theory.statements import lemma_4_4, theorem_4_5_bias, theorem_4_5_variance
 from theory.statements.compositional_bias import Loop
 
 #: T, and the most inner steps.
 STEPS, MOST_STEPS = 2, 2
-#: Most paths, and state-action pairs: about a second for an estimator.
+#: Most paths, and state-action pairs of the MDP: about a second for an estimator.
 MOST_PATHS, MOST_PAIRS = 1500, 100
 
 
 def listed_steps(mdp: TabularMDP, settings: Settings) -> int:
-    """K of the paths that are listed: at most the settings'; 0 where even one step has too many."""
+    """K of the paths that are listed, at most the settings'; 0 where one step is too much."""
     if mdp.num_states * mdp.num_actions > MOST_PAIRS:
         return 0
     start = np.zeros(mdp.R.shape)
@@ -84,14 +84,16 @@ def _estimator_checks(
         num_steps=num_steps,
         curvature=float(np.linalg.norm(paths.exact.hessian, 2, axis=(-2, -1)).max()),
     )
-    told = {"of": name, "K": num_steps, "N": 1, "T": STEPS}
+    told = {"K": num_steps, "N": 1, "T": STEPS}
     proved = (objective.proved, objective.proved_noise(name))
     for constants in (proved, realisable_constants(paths, rounding=left)):
-        found = list(_lemma(objective, paths, constants)) if first else []
-        found += _theorems(objective, name, paths, constants)
-        for check in found:
+        found = [(name, check) for check in _theorems(objective, name, paths, constants)]
+        if first:
+            lemma = _lemma(objective, paths, constants)
+            found = [(objective.label, check) for check in lemma] + found
+        for of, check in found:
             rounding = check.rounding + allowance(check, left, alpha)
-            yield replace(check, setting=told, rounding=rounding)
+            yield named(replace(check, setting=told, rounding=rounding), of)
 
 
 def _lemma(objective: SharedObjective, paths: Paths, constants: Constants) -> Iterator[BoundCheck]:

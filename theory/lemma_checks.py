@@ -1,9 +1,9 @@
-"""Lemmas H.2 to H.8 ([Liu2022]) on finite random vectors of one MDP: X = ĝ and Y = Ĥ p at θ⁰.
+"""Lemmas H.2, H.3, H.5, H.7 and H.8 ([Liu2022]) on random vectors: X = ĝ and Y = Ĥ p at θ⁰.
 
 Both are `loaded_dice`'s, of one trajectory. The lemmas are about any finite law, and so about the
 uniform one on `DRAWN` sampled trajectories, whose expectations are short sums however large the MDP
 is. H.7 conditions on whether the trajectory is among the first half, and H.8 takes φ(ζ) = Ĥ p of
-one trajectory and ψ(η) = ĝᵀ of an independent one.
+one trajectory and, of an independent one, ψ(η) = ĝᵀ and ϕ = 1.
 """
 
 from __future__ import annotations

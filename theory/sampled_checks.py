@@ -156,17 +156,17 @@ def _objective_checks(checked: Checked, settings: Settings) -> Iterator[BoundChe
         )
     yield named(proposition, of)
     for check in checked.smoothness:
-        if check.rhs > 0:
+        if check.rhs > 0 or not check.holds:  # Zero by symmetry says nothing.
             yield named(check, of)
-    (unbiased,) = assumption_4_2.check(problem, start, start[None], first)
+    iterates = np.stack(checked.path.iterates)
+    (unbiased,) = assumption_4_2.check(problem, start, iterates, first)
     yield named(replace(unbiased, name="Assumption 4.2, J_T"), of)
     truncated = replace(first, baseline=BASELINES[settings.baseline])
-    (biased,) = assumption_4_2.check(Maml(objective.mdp), start, start[None], truncated)
+    (biased,) = assumption_4_2.check(Maml(objective.mdp), start, iterates, truncated)
     yield named(replace(biased, name="Assumption 4.2, J for J_T"), of)
     for name in objective.names:
         source, proved = objective.source(name), objective.proved_noise(name)
-        thetas = np.stack(checked.path.iterates[:-1])
-        spread = assumption_4_3.check(problem, start, thetas, source, source, proved)
+        spread = assumption_4_3.check(problem, start, iterates[:-1], source, source, proved)
         # p̂ is the inner estimator at another θ.
         yield from (named(check, name) for check in spread if "sigma_p" not in check.name)
         noises = (proved, met_noise(proved, spread))
@@ -182,7 +182,7 @@ def _objective_checks(checked: Checked, settings: Settings) -> Iterator[BoundChe
 
 
 def met_noise(proved: Noise, checks: tuple[BoundCheck, ...]) -> Noise:
-    """The values met; a weak σ_H stands for itself where the Frobenius one is not known."""
+    """The proved constants with the values met: σ_H <= σ_HF for it, and NaN for an unknown σ_HF."""
     met = {check.name.rpartition(" ")[2]: check.lhs for check in checks}
     met.setdefault("sigma_H", met.get("sigma_HF", np.nan))
     return replace(proved, **{"sigma_HF": np.nan} | met, scope="sampled θ")

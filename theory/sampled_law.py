@@ -1,16 +1,17 @@
 """What Lemma 4.4 and Theorem 4.5 bound, of one estimator on an MDP of any size, by sampling.
 
 The objective is J_T with a fixed terminal table V_b, of which the estimators' gradients with that
-V_b are unbiased (Assumption 4.2), and MAML's meta-gradient is estimated at θ⁰ = φ. Along M sampled
-paths of N trajectories a step,
+V_b are unbiased (Assumption 4.2), and MAML's meta-gradient is estimated at θ⁰ = φ. Along
+`NUM_PATHS` sampled paths of N trajectories a step,
 
     e_K = E‖θ̂^K − θ^K‖,    s_K² = E‖θ̂^K − θ^K‖²,
 
 the mean of the estimate from separate samples is that of F of `theory.compositional`, whose
-control variate leaves little noise, and its variance, and both with shared samples, are those of M
-full estimates. For K = 1, s_K is exact: s_1² = α² tr Cov(ĝ)/N. Where samples seldom meet what makes
-the estimates scatter (`theory.rare`) nothing is measured: neither a sampled number nor its standard
-error would say anything.
+control variate leaves little noise, and its variance, and both with shared samples, are those of
+`NUM_ESTIMATES` full estimates. The norms of sampled means are not corrected for their noise: where
+the truth is zero they are about as large as their standard errors. For K = 1, s_K is exact:
+s_1² = α² tr Cov(ĝ)/N. Where samples seldom meet what makes the estimates scatter (`theory.rare`)
+nothing is measured: neither a sampled number nor its standard error would say anything.
 """
 
 from __future__ import annotations
@@ -26,11 +27,10 @@ from tabular.metagradient import EXACT, meta_gradient
 from tabular.sources import Sampled, Source
 from tabular.transitions import Array
 from theory.bounds import Obtained
-from theory.compositional import TOGETHER, Paths, last_factor, sampled_paths
+from theory.compositional import NUM_PATHS, TOGETHER, Paths, last_factor, quieter, sampled_paths
 from theory.inner_path import InnerPath
 
-#: Sampled paths, and full estimates.
-NUM_PATHS = 64
+#: Full estimates.
 NUM_ESTIMATES = 256
 
 
@@ -101,7 +101,7 @@ class SampledLaw:
         """‖E ∇J(θ̂^K) − ∇J(θ^K)‖."""
         if not self.meets_enough:
             return UNMEASURED
-        kept = self.paths.gradients - self.paths.gradient_control
+        kept = quieter(self.paths.gradients, self.paths.gradient_control)
         return _distance(kept, self.path.evaluations[-1].gradient)
 
     @cached_property
@@ -116,7 +116,7 @@ class SampledLaw:
         if shared:
             return _distance(self._estimates(shared=True, outer=EXACT), self.truth)
         first = self.path.means(self.source)[0]
-        kept = self.paths.draws - self.paths.control
+        kept = quieter(self.paths.draws, self.paths.control)
         return _distance(last_factor(self.path, first, kept), self.truth)
 
     def variance(self, *, shared: bool) -> Measured:
@@ -129,7 +129,7 @@ class SampledLaw:
         return Measured(value, error, obtained)
 
     def _estimates(self, *, shared: bool, outer: Source) -> Array:
-        """Full estimates, (M, S, A), as many at a time as fit into memory."""
+        """Full estimates, (number, S, A), as many at a time as fit into memory."""
         rng = np.random.default_rng(self.streams.shared if shared else self.streams.separate)
         num_steps, source = len(self.path.iterates) - 1, self.source
         an_estimate = (2 * num_steps + 1) * source.horizon * source.num_trajectories
@@ -164,7 +164,7 @@ def _root(square: Measured) -> Measured:
 
 
 def _distance(samples: Array, center: Array) -> Measured:
-    """‖E x − center‖ of samples (M, S, A); its error is at most √(tr Cov x / M)."""
+    """‖E x − center‖ of n samples, noise and all; its error is at most √(tr Cov x / n)."""
     noise = samples.var(axis=0, ddof=1).sum() / len(samples)
     off = samples.mean(axis=0) - center
     return Measured(float(np.linalg.norm(off)), float(np.sqrt(noise)), "sampling")

@@ -1,7 +1,7 @@
 """J_T with one V_b, fixed as terminal table, and the estimators that are unbiased for it.
 
 The statements are about an objective that the estimators are unbiased for (Assumption 4.2):
-J_T with their own V_b. `dice` has none, so that there are two such objectives at most.
+J_T with their own V_b. `dice` has none: there are two such objectives, or one if V_b is zero.
 """
 
 from __future__ import annotations
@@ -79,18 +79,22 @@ class SharedObjective:
 
 def shared_objectives(
     mdp: TabularMDP, settings: Settings, horizon: int, loop: Loop
-) -> tuple[SharedObjective, SharedObjective]:
-    """Return the objective of the estimators with the settings' V_b, and that of those without."""
+) -> tuple[SharedObjective, ...]:
+    """Return the objective of the estimators with the settings' V_b, and that of those without.
+
+    One for all of them if V_b is zero; an objective may be without estimators.
+    """
+    names, zero = settings.estimators, np.zeros(mdp.num_states)
     table = BASELINES[settings.baseline](mdp, np.zeros(mdp.R.shape), None)
 
-    def make(uses: bool, table: Array, label: str) -> SharedObjective:
-        names = tuple(n for n in settings.estimators if find_estimator(n).baseline == uses)
+    def make(names: tuple[str, ...], table: Array, label: str) -> SharedObjective:
         return SharedObjective(mdp, FixedBaseline(table), label, names, horizon, loop)
 
-    return (
-        make(True, table, f"V_b {settings.baseline}"),
-        make(False, np.zeros(mdp.num_states), "V_b zero"),
-    )
+    if settings.baseline == "zero":
+        return (make(names, table, "V_b zero"),)
+    uses = tuple(name for name in names if find_estimator(name).baseline)
+    rest = tuple(name for name in names if name not in uses)
+    return make(uses, table, f"V_b {settings.baseline}"), make(rest, zero, "V_b zero")
 
 
 def named(check: BoundCheck, of: str, **more: Any) -> BoundCheck:

@@ -60,6 +60,7 @@ def test_panels_show_the_curves(num_steps, drawn):
         assert (curve.empirical < high).all()
     assert f"K = {max(2, num_steps)}" in figure.axes[0].get_title()
     assert "T = 3" in figure.get_suptitle()
+    assert "V_b exact" in figure.get_suptitle()
     (legend,) = figure.legends
     assert len({text.get_text() for text in legend.get_texts()}) == len(legend.get_texts()) >= 3
 

@@ -77,6 +77,18 @@ def test_every_width_is_kept(width):
     assert sum("holds" in line for line in lines) > 20
 
 
+def test_a_narrow_table_says_which_ratio_is_which():
+    """Whatever order the checks come in."""
+    text = shown(report(), 80)
+    assert "proved | met" in text
+    backwards = dataclasses.replace(report(), bounds=report().bounds[::-1])
+    for check in report().bounds:
+        if check.scope == "every θ" and check.name == "Theorem 4.5, bias, shared":
+            name, ratio = f"{check.name} {check.setting['of']}", f" {check.ratio:.2g} | "
+            for told in (text, shown(backwards, 80)):
+                assert any(line.startswith(name) and ratio in line for line in told.splitlines())
+
+
 def test_a_failing_statement_is_shown():
     text = shown(changed(lhs=1.0, rhs=0.0, rounding=0.0))
     assert text.count("FAILS") == 1

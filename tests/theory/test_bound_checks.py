@@ -108,6 +108,17 @@ def test_curves_are_those_of_the_checks_objective(num_steps):
         assert (curve.empirical >= curve.spread * (1 - 1e-12)).all()
 
 
+def test_curves_of_dice_alone_are_without_a_critic():
+    settings = dataclasses.replace(SETTINGS, estimators=("dice",))
+    found = bound_curves(dense_random(), settings, 3, 0.5)
+    zero = bound_curves(dense_random(), dataclasses.replace(SETTINGS, baseline="zero"), 3, 0.5)
+    assert (found.label, bound_curves(dense_random(), SETTINGS, 3, 0.5).label) == (
+        "V_b zero",
+        "V_b exact",
+    )
+    assert_close(found.over_counts.spread, zero.over_counts.spread, SAME_SUMS)
+
+
 @pytest.mark.parametrize("seed", [1, 2, 6])
 @pytest.mark.parametrize("num_steps", [1, 2])
 def test_two_arms_whose_estimates_are_constant(seed, num_steps):

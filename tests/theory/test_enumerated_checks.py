@@ -54,8 +54,16 @@ def test_every_statement_holds_with_both_constants(num_steps):
         assert check.obtained == "enumeration"
     for name in ("ad", "lvc", "loaded_dice", "dice"):
         assert sum(check.setting["of"] == name for check in checks) >= 8
-    lemma = {check.setting["of"] for check in checks if check.name.startswith("Lemma")}
-    assert lemma == {"ad", "dice"}
+    about_the_path = ("Lemma", "Proposition")
+    labels = {check.setting["of"] for check in checks if check.name.startswith(about_the_path)}
+    assert labels == {"V_b exact", "V_b zero"}
+
+
+def test_without_a_critic_all_estimators_share_one_path():
+    found = run(tiny(), baseline="zero")
+    lemma = [check for check in found if check.name == "Lemma 4.4, first moment"]
+    assert {check.setting["of"] for check in lemma} == {"V_b zero"}
+    assert len(lemma) == len({check.scope for check in lemma}) == 2
 
 
 @pytest.mark.parametrize("name", DEGENERATE)
@@ -112,7 +120,7 @@ def test_sharper_bounds_stand_beside_the_lemma_and_the_theorem():
     checks = run(tiny(), num_steps=2, estimators=("lvc", "loaded_dice"))
     of = {(c.name, c.setting["of"]): c for c in checks if c.scope == "every θ"}
     pairs = [
-        (("Lemma 4.4, bias of p", "lvc"), ("Proposition 5.2, bias of p", "lvc")),
+        (("Lemma 4.4, bias of p", "V_b exact"), ("Proposition 5.2, bias of p", "V_b exact")),
         *(
             ((f"Theorem {k}, bias, {samples}", "loaded_dice") for k in ("4.5", "5.3"))
             for samples in ("separate", "shared")

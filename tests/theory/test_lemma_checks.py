@@ -1,4 +1,4 @@
-"""Lemmas H.2 to H.8 over drawn trajectories."""
+"""Lemmas H.2, H.3, H.5, H.7 and H.8 over drawn trajectories."""
 
 import dataclasses
 

@@ -113,6 +113,40 @@ def test_which_statements_there_are():
     assert alone == {"V_b zero", "dice"}
 
 
+@pytest.mark.parametrize("baseline", ["exact", "zero"])
+def test_no_two_checks_are_the_same_line(baseline):
+    checks = run(dense_random(), baseline=baseline)
+    lines = [(check.name, repr(check.setting), check.scope) for check in checks]
+    assert len(lines) == len(set(lines))
+
+
+def test_a_constant_that_is_zero_is_a_line_only_if_it_fails(monkeypatch):
+    """One action: every derivative is zero."""
+    mdp = TabularMDP(np.ones((1, 1, 1)), [[1.0]], 0.8, 0)
+    assert not any(check.name.startswith("Assumption 4.1") for check in run(mdp))
+    right = module.assumption_4_1.check
+
+    def wrong(*arguments):
+        return tuple(dataclasses.replace(check, lhs=1.0) for check in right(*arguments))
+
+    monkeypatch.setattr(module.assumption_4_1, "check", wrong)
+    failed = {check.name for check in run(mdp) if not check.holds and check.certified}
+    assert failed >= {"Assumption 4.1, c1", "Assumption 4.1, mu1"}
+
+
+def test_assumption_4_2_is_checked_along_the_path(monkeypatch):
+    met = []
+    right = module.assumption_4_2.check
+
+    def spy(problem, phi, thetas, source):
+        met.append(thetas)
+        return right(problem, phi, thetas, source)
+
+    monkeypatch.setattr(module.assumption_4_2, "check", spy)
+    run(dense_random(), num_steps=2)
+    assert all(len(thetas) == 3 and np.ptp(thetas, axis=0).max() > 0 for thetas in met)
+
+
 def test_trajectories_are_cut_at_the_longest():
     mdp = dense_random(2, 2)
     assert run(mdp, horizon=LONGEST + 9) == run(mdp, horizon=LONGEST)

@@ -205,3 +205,19 @@ def test_estimates_of_many_trajectories_are_made_in_pieces(num_steps, monkeypatc
     assert max(scores.values()) < WITHIN, scores
     assert max(sizes) * (2 * num_steps + 1) * HORIZON <= 4000
     assert sum(sizes) == 3 * 4000
+
+
+def test_a_control_variate_that_adds_noise_is_left_out():
+    """As where steps are so long that first order says nothing."""
+
+    def errors(factor: float) -> list[float]:
+        law = sampled("lvc", 2, 1, step_size=0.3)
+        paths = law.paths
+        law.__dict__["paths"] = paths._replace(
+            control=factor * paths.control, gradient_control=factor * paths.gradient_control
+        )
+        return [law.outer_bias.standard_error, law.bias(shared=False).standard_error]
+
+    helpful, none, harmful = errors(1.0), errors(0.0), errors(50.0)
+    assert harmful == none
+    assert all(with_it < without for with_it, without in zip(helpful, none, strict=True))

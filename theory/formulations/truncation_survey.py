@@ -32,7 +32,8 @@ HIDDEN = 4
 class Medians(NamedTuple):
     """Over the MDPs, for one K; sizes relative to the untruncated meta-gradient's.
 
-    `noise` is √variance/‖mean‖; the cosine is the mean's, and `worst` the least of them.
+    `noise` is √variance/‖mean‖; the cosine is the mean's, and `worst` the least of them. The three
+    are NaN if a mean is zero.
     """
 
     window: int
