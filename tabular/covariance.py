@@ -168,16 +168,38 @@ def hessian_variance(law: TrajectoryLaw, kind: Estimator) -> float:
     if kind.cross:
         basis = np.eye(law.size).reshape(-1, *law.shape)
         return sum(hvp_variance(law, kind, v) for v in basis)
-    terms = own_hessians(law, kind)
-    return float(np.einsum("sxab,syab,sxy->", terms, terms, table_covariance_blocks(law)))
+    psi, fisher = own_scores(law)
+    products = (fisher**2).sum(axis=(-2, -1), keepdims=True)  # ⟨Φ(s, a), Φ(s, b)⟩_F
+    if kind.local:
+        transposed = psi.swapaxes(-1, -2)
+        with_fisher = ((psi @ fisher) * psi).sum(axis=-1)
+        products = products - with_fisher[:, :, None] - with_fisher[:, None, :]
+        products = products + (psi @ transposed) ** 2
+    return float((products * table_covariance_blocks(law)).sum())
 
 
-def own_hessians(law: TrajectoryLaw, kind: Estimator) -> Array:
-    """Φ(x) within its own state, (S, A, A, A), with Ĥ = Σ_x C(x) Φ(x) for `ad` and `lvc`."""
+def own_scores(law: TrajectoryLaw) -> tuple[Array, Array]:
+    """ψ(s, a) = ∇log π(a|s), (S, A, A), and F(s) = Σ_a π ψψᵀ = −∇²log π, within each state.
+
+    For `ad` and `lvc`, Ĥ = Σ_x C(x) Φ(x) with Φ = −F for `ad` and ψψᵀ − F for `lvc`.
+    """
     psi = np.eye(law.shape[1]) - law.pi[:, None, :]
-    fisher = law.pi[:, :, None] * psi
-    terms = -np.repeat(fisher[:, None], law.shape[1], axis=1)
-    return terms + np.einsum("sab,sac->sabc", psi, psi) if kind.local else terms
+    return psi, law.pi[:, :, None] * psi
+
+
+def own_functional(law: TrajectoryLaw, kind: Estimator, B: Array) -> Array:
+    """⟨Φ(s, a), B(s)⟩_F for B (S, A, A), (S, A)."""
+    psi, fisher = own_scores(law)
+    fixed = np.broadcast_to(-(fisher * B).sum(axis=-1).sum(axis=-1, keepdims=True), law.shape)
+    return fixed + ((psi @ B) * psi).sum(axis=-1) if kind.local else fixed
+
+
+def own_products(law: TrajectoryLaw, kind: Estimator, vectors: Array) -> Array:
+    """Σ_a Φ(s, a) v(s, a) for vectors v (S, A, A), (S, A)."""
+    psi, fisher = own_scores(law)
+    fixed = -np.einsum("sxb,sb->sx", fisher, vectors.sum(axis=1))
+    along = (psi * vectors).sum(axis=-1)
+    return fixed + np.einsum("sax,sa->sx", psi, along) if kind.local else fixed
 
 
 def _direction(v: Any, name: str, law: TrajectoryLaw) -> Array:

@@ -175,15 +175,23 @@ def sandwich(law: TrajectoryLaw, kind: Estimator, M: Array) -> Array:
         for value, u in _eigenpairs(law, _square(M)):
             total += value * covariance.hvp_covariance(law, kind, u)
         return total
-    terms = covariance.own_hessians(law, kind)
-    return np.einsum(
-        "iapq,iqjr,jbrs,iajb->ipjs",
-        terms,
-        M,
-        terms,
-        covariance.table_covariance(law),
-        optimize=True,
-    )
+    return _own_sandwich(law, kind, M)
+
+
+def _own_sandwich(law: TrajectoryLaw, kind: Estimator, M: Array) -> Array:
+    """Σ Cov(C_ia, C_jb) Φ_ia M_ij Φ_jb with Φ_ia = ψ_a ψ_aᵀ − F_i for `lvc` and −F_i for `ad`."""
+    psi, fisher = covariance.own_scores(law)
+    # Blocks (i, j, ·, ·).
+    M, C = (x.transpose(0, 2, 1, 3) for x in (M, covariance.table_covariance(law)))
+    FM = fisher[:, None] @ M
+    total = C.sum(axis=(-2, -1), keepdims=True) * (FM @ fisher)
+    if kind.local:
+        transposed = psi.swapaxes(-1, -2)
+        total += transposed[:, None] @ (C * (psi[:, None] @ M @ transposed)) @ psi
+        total -= FM @ (transposed @ (C.sum(axis=-2)[..., None] * psi))
+        seen = transposed[:, None] @ (C.sum(axis=-1)[..., None] * psi[:, None])
+        total -= seen @ (M @ fisher)
+    return np.asarray(total.transpose(0, 2, 1, 3))
 
 
 def _eigenpairs(law: TrajectoryLaw, M: Array) -> list[tuple[float, Array]]:

@@ -71,7 +71,7 @@ def _hessian_law(
     if not kind.cross:  # Ĥ = Σ_x C(x) Φ(x): its component along H/‖H‖ is linear in C
         each = np.arange(shape[0])
         blocks = unit(truth)[each, :, each, :]
-        weight = np.einsum("sxab,sab->sx", covariance.own_hessians(path.law, kind), blocks)
+        weight = covariance.own_functional(path.law, kind, blocks)
         along = covariance.functional_variance(path.law, weight)
 
     def columns() -> Iterator[tuple[Array, Array, Array]]:

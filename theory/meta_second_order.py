@@ -160,7 +160,7 @@ def coupling(loop: SampledLoop, kind: Estimator, i: int, B: Array) -> Array:
         with_gradient = project(law.pi, covariance.table_covariance(law))
         moved = (with_gradient.reshape(-1, B.shape[0]) @ B.T).reshape(*shape, *shape)
         own = np.einsum("sasb->sab", moved)
-        return np.einsum("saxb,sab->sx", covariance.own_hessians(law, kind), own)
+        return covariance.own_products(law, kind, own)
     every, probability = enumerate_trajectories(loop.mdp, theta, horizon=loop.horizon)
     estimate = Estimate(loop.mdp, theta, every, estimator=kind, baseline=loop.baseline)
     noise = estimate.gradient - loop.evaluations[i].gradient

@@ -5,8 +5,8 @@ import pytest
 
 from tabular import covariance
 from tests.tabular.surrogates import ESTIMATORS, Law
-from tests.tabular.tiny_cases import law_of, make
-from tests.tabular.tolerances import ENUMERATED, SECOND, assert_close
+from tests.tabular.tiny_cases import law_of, make, own_hessians
+from tests.tabular.tolerances import ENUMERATED, SAME, SECOND, assert_close
 
 every_estimator = pytest.mark.parametrize("estimator", ESTIMATORS)
 
@@ -43,3 +43,19 @@ def test_variance_along_a_direction_is_the_quadratic_form_of_the_covariance(esti
     full = covariance.hvp_covariance(law, entry, case.v)
     expected = np.einsum("ia,iajb,jb", u, full, u)
     assert_close(covariance.hvp_variance_along(law, entry, case.v, u), expected, SECOND)
+
+
+@pytest.mark.parametrize("estimator", ["ad", "lvc"])
+@pytest.mark.parametrize("size", [(1, 3, 3), (3, 4, 3), (4, 2, 3)], ids=str)
+def test_sums_over_own_hessians(estimator, size):
+    """Against the Hessians one by one, with more and fewer actions than states."""
+    law, kind = law_of(make(size, "plain", 0.6, "random"), estimator)
+    each, S, A = own_hessians(law, kind), *law.shape
+    B = np.random.default_rng(0).normal(size=(S, A, A))
+    expected = np.einsum("sxab,sab->sx", each, B)
+    assert_close(covariance.own_functional(law, kind, B), expected, SAME)
+    expected = np.einsum("saxb,sab->sx", each, B)
+    assert_close(covariance.own_products(law, kind, B), expected, SAME)
+    blocks = covariance.table_covariance_blocks(law)
+    expected = np.einsum("sxab,syab,sxy->", each, each, blocks)
+    assert_close(covariance.hessian_variance(law, kind), expected, SAME)

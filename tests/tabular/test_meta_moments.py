@@ -11,7 +11,7 @@ from tabular.problems import Lirpg, Maml, Mgrl
 from tabular.sources import Exact, Mean, Sampled
 from tests.tabular.meta_reference import Choice, enumerated_moments, tiny_case
 from tests.tabular.surrogates import ESTIMATORS, Law
-from tests.tabular.tiny_cases import law_of, make
+from tests.tabular.tiny_cases import law_of, make, own_hessians
 from tests.tabular.tolerances import ENUMERATED, SAME, SECOND, assert_close
 from tests.tabular.unroll import MetaCase, assert_mean
 
@@ -204,6 +204,17 @@ def test_sandwich(estimator, rank):
     actual = sandwich(*law_of(case, estimator), M.reshape(2, 2, 2, 2))
     assert_close(actual.reshape(4, 4), expected, ENUMERATED)
     assert (np.abs(expected).max() > 1e-4) == (rank > 0)
+
+
+@pytest.mark.parametrize("estimator", ["ad", "lvc"])
+def test_sandwich_is_the_contraction_with_every_hessian(estimator):
+    """With more actions than states; M need not be symmetric."""
+    case = make((3, 4, 3), "by successor", 0.6, "value")
+    law, kind = law_of(case, estimator)
+    M = np.random.default_rng(2).normal(size=(3, 4, 3, 4))
+    terms, table = own_hessians(law, kind), covariance.table_covariance(law)
+    expected = np.einsum("iapq,iqjr,jbrs,iajb->ipjs", terms, M, terms, table)
+    assert_close(sandwich(law, kind, M), expected, SAME)
 
 
 @every_estimator

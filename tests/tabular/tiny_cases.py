@@ -83,3 +83,20 @@ def law_of(case: Case, estimator: str) -> tuple[TrajectoryLaw, Estimator]:
     )
     settings = {"horizon": options["horizon"], "baseline": baseline, "gae_lambda": gae_lambda}
     return TrajectoryLaw(case.mdp, case.theta, **settings), kind
+
+
+def own_hessians(law: TrajectoryLaw, kind: Estimator) -> Any:
+    """Φ(s, a) of `ad` or `lvc` within its own state, entry by entry, (S, A, A, A)."""
+    num_actions = law.shape[1]
+    return np.array([[_own(pi, a, kind) for a in range(num_actions)] for pi in law.pi])
+
+
+def _own(pi, a, kind):
+    """∇²log π(a), or ∇²π(a)/π(a), of softmax."""
+    ones = np.eye(len(pi))
+    found = np.zeros((len(pi), len(pi)))
+    for b, c in np.ndindex(found.shape):
+        found[b, c] = -pi[b] * (ones[b, c] - pi[c])
+        if kind.local:
+            found[b, c] += (ones[a, b] - pi[b]) * (ones[a, c] - pi[c])
+    return found

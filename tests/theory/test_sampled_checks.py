@@ -144,6 +144,7 @@ def test_assumption_4_2_is_checked_along_the_path(monkeypatch):
 
     monkeypatch.setattr(module.assumption_4_2, "check", spy)
     run(dense_random(), num_steps=2)
+    assert met
     assert all(len(thetas) == 3 and np.ptp(thetas, axis=0).max() > 0 for thetas in met)
 
 
