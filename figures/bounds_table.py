@@ -167,8 +167,8 @@ def _caption(report: Report) -> str:
         "paths, at every θ that samples can lead to, with which the proofs go through. "
         f"{report.bounds_note} ± is one standard error; a sampled lhs may exceed its bound by "
         f"{STANDARD_ERRORS:g} of them, and is not measured "
-        "where samples seldom meet the rewards, nor (Proposition 3.1) where steps are too steep "
-        "for differences. An equality has rhs = 0 and holds up to rounding. "
-        "(i) outer compositional, (ii) estimation bias, (iii) inner compositional, (iv) coupling; "
+        "where samples seldom meet what makes them scatter, or few outweigh all others, nor "
+        "(Proposition 3.1) where steps are too steep for differences. An equality has rhs = 0 and "
+        "holds up to rounding. (i) outer compositional, (ii) estimation bias, (iii) inner compositional, (iv) coupling; "
         "of the variance, the estimators' part given the path, and the path's."
     )

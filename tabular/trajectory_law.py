@@ -71,14 +71,14 @@ class TrajectoryLaw:
         """D = S·A."""
         return self.shape[0] * self.shape[1]
 
-    def _weighted(self, power: int) -> Any:
+    def weighted(self, power: int) -> Any:
         """P δ^power as CSR (D, S)."""
         data = self._kernel.data * self._delta**power
         return sp.csr_array((data, self._kernel.indices, self._kernel.indptr), self._kernel.shape)
 
     @cached_property
     def _kernels(self) -> tuple[Any, Any]:
-        return self._weighted(0), self._weighted(1)
+        return self.weighted(0), self.weighted(1)
 
     @cached_property
     def _rows(self) -> tuple[Any, Any]:
@@ -101,7 +101,7 @@ class TrajectoryLaw:
 
     def under(self, power: int, weight: Array | float = 1.0) -> Any:
         """Σ_a π(a|s) weight(s,a) P(s'|s,a) δ^power: an (S, S) matrix, dense or CSR."""
-        return _compact(state_average(self._weighted(power), self.pi * weight))
+        return _compact(state_average(self.weighted(power), self.pi * weight))
 
     @cached_property
     def state_distribution(self) -> Array:
@@ -127,13 +127,13 @@ class TrajectoryLaw:
     @cached_property
     def delta_square(self) -> Array:
         """E[δ²|x], (S, A)."""
-        return self._weighted(2).sum(axis=1).reshape(self.shape)
+        return self.weighted(2).sum(axis=1).reshape(self.shape)
 
     @cached_property
     def advantages(self) -> AdvantageMoments:
         """The first two moments of Â_t given x_t."""
         mean, square = (np.zeros((self.horizon, *self.shape)) for _ in range(2))
-        first, second = self._weighted(1).sum(axis=1).reshape(self.shape), self.delta_square
+        first, second = self.weighted(1).sum(axis=1).reshape(self.shape), self.delta_square
         m, a = np.zeros(self.shape[0]), np.zeros(self.shape[0])
         for t in range(self.horizon - 1, -1, -1):
             mean[t] = first + self.kappa * self.expect(0, m)

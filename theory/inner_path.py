@@ -22,12 +22,11 @@ from tabular.meta_moments import trajectory_law
 from tabular.metagradient import positive_number
 from tabular.moments import Expectation
 from tabular.problems import Maml
-from tabular.registry import find_estimator
 from tabular.sampling import Trajectories, sample
 from tabular.sources import Differential, Mean, Sampled
 from tabular.trajectory_law import TrajectoryLaw
 from tabular.transitions import Array
-from theory.rare import meets_enough
+from theory.rare import relative_variance
 
 
 class InnerPath:
@@ -61,6 +60,8 @@ class InnerPath:
         self.problem = Maml(mdp) if problem is None else problem
         self.iterates = [np.zeros((mdp.num_states, mdp.num_actions))]
         self.unbiased: list[Expectation] = []
+        self._laws: dict[int, TrajectoryLaw] = {}
+        self._relative_variances: dict[int, float] = {}
         for _ in range(positive_integer(num_steps, "num_steps")):
             self.unbiased.append(self.mean(source, self.iterates[-1]))
             self.iterates.append(self.iterates[-1] + step_size * self.unbiased[-1].gradient)
@@ -75,19 +76,20 @@ class InnerPath:
             return self.unbiased
         return [self.mean(source, theta) for theta in self.iterates[:-1]]
 
-    @cached_property
-    def law(self) -> TrajectoryLaw:
-        """The law of one trajectory at θ̄^0."""
-        start = self.iterates[0]
-        return trajectory_law(self.problem.inner(start, start), self.source)[0]
+    def law(self, i: int) -> TrajectoryLaw:
+        """The law of one trajectory at θ̄^i."""
+        if i not in self._laws:
+            theta = self.iterates[i]
+            mean = self.unbiased[i] if i < len(self.unbiased) else None
+            update = self.problem.inner(theta, theta)
+            self._laws[i] = trajectory_law(update, self.source, mean)[0]
+        return self._laws[i]
 
-    def meets_enough(self, num_trajectories: int) -> bool:
-        """Whether so many trajectories meet what makes the estimates scatter (`theory.rare`)."""
-        start = self.iterates[0]
-        options = self.source.advantage_options(self.problem.inner(start, start), None)
-        kind = find_estimator(self.source.estimator)
-        baseline, _ = kind.advantage_inputs(self.mdp.num_states, **options)
-        return meets_enough(self.mdp, baseline, self.law.state_distribution, num_trajectories)
+    def relative_variance(self, i: int) -> float:
+        """That of a simulated variance of one trajectory's gradient at θ̄^i (`theory.rare`)."""
+        if i not in self._relative_variances:
+            self._relative_variances[i] = relative_variance(self.law(i))
+        return self._relative_variances[i]
 
     @cached_property
     def evaluations(self) -> list[Evaluation]:

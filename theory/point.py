@@ -91,14 +91,15 @@ class Point:
 
     def simulated(
         self,
-        path: InnerPath,
         pieces: Iterable[tuple[Array, Array, Array]],
         variance: float | None,
         along: float | None,
+        scatter: float,
     ) -> Simulation:
-        """Compare (estimates, mean, truth) with exact variances of one trajectory."""
+        """Compare (estimates, mean, truth) with exact variances of one trajectory.
+
+        `scatter` is the relative variance of an estimate's square by events (`theory.rare`).
+        """
         count = self.check_trajectories
-        if variance is not None and not path.meets_enough(CHECK_ESTIMATES * count):
-            variance = None
-        spread = (None if x is None else x / count for x in (variance, along))
-        return simulate(pieces, *spread)
+        single, one = (None if x is None else x / count for x in (variance, along))
+        return simulate(pieces, single, one, scatter)

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from tabular import covariance
 from tabular.mdp import TabularMDP
 from tabular.problems import Maml
 from tabular.registry import find_estimator
@@ -73,6 +74,12 @@ class Checked:
         """Assumption 4.1 along the exact path."""
         objective, thetas = self.objective, np.stack(self.path.iterates)
         return assumption_4_1.check(objective.problem, objective.start, thetas, objective.proved)
+
+    @cached_property
+    def last_noise(self) -> float:
+        """√tr Cov p̂ of one trajectory at θ^K."""
+        variance = covariance.gradient_variance(self.path.law(self.objective.loop.num_steps))
+        return float(np.sqrt(max(variance, 0.0)))
 
     @cached_property
     def lipschitz(self) -> tuple[Lipschitz, Lipschitz]:
@@ -167,8 +174,12 @@ def _objective_checks(checked: Checked, settings: Settings) -> Iterator[BoundChe
     for name in objective.names:
         source, proved = objective.source(name), objective.proved_noise(name)
         spread = assumption_4_3.check(problem, start, iterates[:-1], source, source, proved)
-        # p̂ is the inner estimator at another θ.
-        yield from (named(check, name) for check in spread if "sigma_p" not in check.name)
+        spread = tuple(
+            # p̂ is the inner estimator, at θ^K.
+            replace(check, lhs=checked.last_noise) if "sigma_p" in check.name else check
+            for check in spread
+        )
+        yield from (named(check, name) for check in spread)
         noises = (proved, met_noise(proved, spread))
         constants = list(zip(checked.lipschitz, noises, strict=True))
         law = SampledLaw(checked.path, source, checked.streams)

@@ -10,8 +10,9 @@ the mean of the estimate from separate samples is that of F of `theory.compositi
 control variate leaves little noise, and its variance, and both with shared samples, are those of
 `NUM_ESTIMATES` full estimates. The norms of sampled means are not corrected for their noise: where
 the truth is zero they are about as large as their standard errors. For K = 1, s_K is exact:
-s_1² = α² tr Cov(ĝ)/N. Where samples seldom meet what makes the estimates scatter (`theory.rare`)
-nothing is measured: neither a sampled number nor its standard error would say anything.
+s_1² = α² tr Cov(ĝ)/N. Where samples seldom meet what makes the estimates scatter (`theory.rare`),
+or rest on a few that outweigh all others, nothing is measured: neither a sampled number nor its
+standard error would say anything.
 """
 
 from __future__ import annotations
@@ -29,9 +30,16 @@ from tabular.transitions import Array
 from theory.bounds import Obtained
 from theory.compositional import NUM_PATHS, TOGETHER, Paths, last_factor, quieter, sampled_paths
 from theory.inner_path import InnerPath
+from theory.rare import ENOUGH
+from theory.simulation import effective
 
 #: Full estimates.
 NUM_ESTIMATES = 256
+#: A standard error rests on as many samples of equal weight at least, a variance on `ENOUGH`: the
+#: relative error of a root is half of its square's.
+SEVERAL = ENOUGH / 4
+#: Samples that differ by less than this share of their size do so by rounding.
+ROUNDING = 1e-12
 
 
 class Measured(NamedTuple):
@@ -67,8 +75,10 @@ class SampledLaw:
 
     @cached_property
     def meets_enough(self) -> bool:
-        """Whether samples meet what makes the estimates scatter."""
-        return self.path.meets_enough(NUM_PATHS * self.source.num_trajectories)
+        """Whether samples meet what makes the estimates scatter, along the whole exact path."""
+        met = NUM_PATHS * self.source.num_trajectories
+        steps = range(len(self.path.iterates))
+        return all(self.path.relative_variance(i) * ENOUGH <= met for i in steps)
 
     @cached_property
     def paths(self) -> Paths:
@@ -84,17 +94,19 @@ class SampledLaw:
     @property
     def first_moment(self) -> Measured:
         """e_K."""
-        return _mean(self._distances) if self.meets_enough else UNMEASURED
+        return _mean(self._distances, self.paths.ends, SEVERAL) if self.meets_enough else UNMEASURED
 
     @property
     def second_moment(self) -> Measured:
         """s_K."""
         if len(self.path.iterates) == 2:
-            single = covariance.gradient_variance(self.path.law) / self.source.num_trajectories
+            single = covariance.gradient_variance(self.path.law(0)) / self.source.num_trajectories
             # Where estimates are constant, rounding may make it negative.
             root = float(np.sqrt(max(single, 0.0)))
             return Measured(self.path.step_size * root, None, "exact moments")
-        return _root(_mean(self._distances**2)) if self.meets_enough else UNMEASURED
+        if not self.meets_enough:
+            return UNMEASURED
+        return _root(_mean(self._distances**2, self.paths.ends, ENOUGH))
 
     @property
     def outer_bias(self) -> Measured:
@@ -106,8 +118,7 @@ class SampledLaw:
 
     @cached_property
     def _distances(self) -> Array:
-        off = self.paths.ends - self.path.iterates[-1]
-        return np.asarray(np.sqrt((off**2).sum(axis=(-2, -1))))
+        return np.sqrt(_squares(self.paths.ends - self.path.iterates[-1]))
 
     def bias(self, *, shared: bool) -> Measured:
         """‖E Ĝ^K − ∇J^K‖, with separate samples for the curvature or with the path's."""
@@ -124,9 +135,8 @@ class SampledLaw:
         if not self.meets_enough:
             return UNMEASURED
         found = self._estimates(shared=shared, outer=self.source)
-        squares = ((found - found.mean(axis=0)) ** 2).sum(axis=(-2, -1))
-        value, error, obtained = _mean(squares * len(found) / (len(found) - 1))
-        return Measured(value, error, obtained)
+        squares = _squares(found - found.mean(axis=0))
+        return _mean(squares * len(found) / (len(found) - 1), found, ENOUGH)
 
     def _estimates(self, *, shared: bool, outer: Source) -> Array:
         """Full estimates, (number, S, A), as many at a time as fit into memory."""
@@ -151,9 +161,10 @@ class SampledLaw:
         return np.concatenate(pieces)
 
 
-def _mean(samples: Array) -> Measured:
-    error = samples.std(ddof=1) / np.sqrt(len(samples))
-    return Measured(float(samples.mean()), float(error), "sampling")
+def _mean(numbers: Array, samples: Array, enough: float) -> Measured:
+    """The mean of numbers made of the samples, unless too few of these outweigh all others."""
+    error = numbers.std(ddof=1) / np.sqrt(len(numbers))
+    return _unless_rare(samples, enough, float(numbers.mean()), float(error))
 
 
 def _root(square: Measured) -> Measured:
@@ -167,4 +178,15 @@ def _distance(samples: Array, center: Array) -> Measured:
     """‖E x − center‖ of n samples, noise and all; its error is at most √(tr Cov x / n)."""
     noise = samples.var(axis=0, ddof=1).sum() / len(samples)
     off = samples.mean(axis=0) - center
-    return Measured(float(np.linalg.norm(off)), float(np.sqrt(noise)), "sampling")
+    return _unless_rare(samples, SEVERAL, float(np.linalg.norm(off)), float(np.sqrt(noise)))
+
+
+def _unless_rare(samples: Array, enough: float, value: float, error: float) -> Measured:
+    off, size = samples - samples.mean(axis=0), np.abs(samples).max()
+    if np.abs(off).max() > ROUNDING * size and effective(_squares(off / size)) < enough:
+        return UNMEASURED
+    return Measured(value, error, "sampling")
+
+
+def _squares(samples: Array) -> Array:
+    return np.asarray((samples**2).sum(axis=(-2, -1)))

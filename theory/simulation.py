@@ -7,10 +7,11 @@ With M estimates x of n trajectories, E x and Cov x exact, and e the direction o
     z of the sd     ln(v̂/v) over se(v̂)/v̂,   v̂ = mean ‖x − E x‖²,  v = tr Cov x,
                     se(v̂)² = Var ‖x − E x‖² / M
 
-The second is approximate: se is the simulation's own, and squares have heavy tails. In logarithms
-twice the variance and half of it score alike. Where the squares come from a few of the estimates
-only (a rare reward seen once), or do not scatter at all (never seen), it says nothing: None. The
-same holds for the first where it rests on the estimates' own standard error.
+The second is approximate: squares have heavy tails, and se is the simulation's own, but at least
+what events that it may not have met make of it (`theory.rare`). In logarithms twice the variance
+and half of it score alike. Where the squares come from a few of the estimates only (a rare reward
+seen once or never), or do not scatter at all, it says nothing: None. The same holds for the first
+where it rests on the estimates' own standard error.
 """
 
 from __future__ import annotations
@@ -21,11 +22,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from tabular.transitions import Array
+from theory.rare import ENOUGH
 
-#: Scores rest on at least this many of the estimates: (Σ ‖x‖²)²/Σ ‖x‖⁴, of M that weigh the same.
-ENOUGH = 10
-#: Squares that scatter by less than this share of their mean do so by rounding.
-CONSTANT = 1e-9
+#: Squares whose mean is known to this share of it are constant but for rounding and what is rare.
+CONSTANT = 1e-4
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Simulation:
 
     `squares` are ‖x − E x‖², `along` the components of x − E x along the truth, `errors` are
     ‖x − truth‖²; `variance` and `along_variance` are exact, of one estimate, None if not known.
+    `scatter` is the relative variance of ‖x − E x‖² by events that may not have been met.
     """
 
     squares: Array
@@ -41,6 +42,7 @@ class Simulation:
     errors: Array
     variance: float | None
     along_variance: float | None
+    scatter: float
 
     @property
     def rmse(self) -> float:
@@ -52,7 +54,7 @@ class Simulation:
         count = len(self.along)
         variance = self.along_variance
         if variance is None:
-            if _effective(self.along**2) < ENOUGH:
+            if effective(self.along**2) < ENOUGH:
                 return None
             variance = float(self.along.var(ddof=1))
         if variance <= rounding**2:
@@ -63,17 +65,22 @@ class Simulation:
         """The score of the spread."""
         if self.variance is None or self.variance <= rounding**2:
             return None
-        found = self.squares.mean()
-        error = self.squares.std(ddof=1) / np.sqrt(len(self.squares))
-        if error <= CONSTANT * found or _effective(self.squares) < ENOUGH:
+        found, count = self.squares.mean(), len(self.squares)
+        error = self.squares.std(ddof=1) / np.sqrt(count)
+        unseen = self.scatter / count
+        if error <= max(CONSTANT * found, rounding * np.sqrt(found)):
             return None
-        return float(np.log(found / self.variance) * found / error)
+        if effective(self.squares) < ENOUGH or unseen > 1 / ENOUGH:
+            return None
+        error = max(error / found, np.sqrt(unseen))
+        return float(np.log(found / self.variance) / error)
 
 
 def simulate(
     pieces: Iterable[tuple[Array, Array, Array]],
     variance: float | None,
     along_variance: float | None,
+    scatter: float,
 ) -> Simulation:
     """Reduce estimates (M, ...), given with their exact mean and the truth, piece by piece."""
     squares, along, errors, size = np.zeros(()), np.zeros(()), np.zeros(()), 0.0
@@ -85,10 +92,10 @@ def simulate(
         errors = errors + ((samples - truth) ** 2).sum(axis=axes)
         size += float((truth**2).sum())
     along = along / np.sqrt(size) if size > 0 else along
-    return Simulation(squares, along, errors, variance, along_variance)
+    return Simulation(squares, along, errors, variance, along_variance, scatter)
 
 
-def _effective(weights: Array) -> float:
+def effective(weights: Array) -> float:
     """(Σ w)²/Σ w², of equal weights their number."""
     total = float((weights**2).sum())
     return float(weights.sum()) ** 2 / total if total > 0 else 0.0

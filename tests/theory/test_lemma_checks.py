@@ -75,7 +75,7 @@ def test_one_trajectorys_estimate_is_unbiased():
     """The drawn vectors are of one trajectory each: their spread is that of one."""
     one = objective()
     path = InnerPath(one.mdp, one.source("loaded_dice"), 0.5, 1, one.problem)
-    exact = covariance.gradient_variance(path.law)
+    exact = covariance.gradient_variance(path.law(0))
     found = []
     for seed in range(MANY):
         (check,) = (c for c in run(seed) if c.name == "Lemma H.5 (iii)")

@@ -173,16 +173,34 @@ def test_the_control_takes_away_what_is_of_first_order():
 
 
 def test_the_variance_is_that_about_the_unknown_mean(monkeypatch):
-    """Of three estimates: their sum of squares about their own mean over two."""
-    three = np.random.default_rng(0).normal(size=(3, 2, 2))
-    monkeypatch.setattr(SampledLaw, "_estimates", lambda *_, **options: three)
-    expected = three.var(axis=0, ddof=1).sum()
+    """Of twenty estimates: their sum of squares about their own mean over nineteen."""
+    twenty = np.random.default_rng(0).normal(size=(20, 2, 2))
+    monkeypatch.setattr(SampledLaw, "_estimates", lambda *_, **options: twenty)
+    expected = twenty.var(axis=0, ddof=1).sum()
     assert_close(sampled("lvc", 1, 1).variance(shared=False).value, expected, EXACT)
 
 
-@pytest.mark.parametrize(("num_paths", "count", "enough"), [(10, 10, False), (10, 15, True)])
+@pytest.mark.parametrize(("others", "bias", "variance"), [(0.01, False, False), (0.3, True, False)])
+def test_estimates_that_one_outweighs_are_not_measured(others, bias, variance, monkeypatch):
+    """A standard error bears a few large estimates, a variance does not; neither bears only one."""
+    found = others * np.random.default_rng(0).normal(size=(100, 2, 2))
+    found[0] = 2.0
+    monkeypatch.setattr(SampledLaw, "_estimates", lambda *_, **options: found)
+    law = sampled("lvc", 1, 1)
+    assert np.isfinite(law.bias(shared=True).value) == bias
+    assert np.isfinite(law.variance(shared=True).value) == variance
+
+
+def test_estimates_that_differ_by_rounding_are_measured(monkeypatch):
+    found = np.ones((100, 2, 2))
+    found[0] += 1e-15
+    monkeypatch.setattr(SampledLaw, "_estimates", lambda *_, **options: found)
+    assert np.isfinite(sampled("lvc", 1, 1).variance(shared=True).value)
+
+
+@pytest.mark.parametrize(("num_paths", "count", "enough"), [(10, 23, False), (10, 25, True)])
 def test_all_trajectories_of_a_step_count_as_met(num_paths, count, enough, monkeypatch):
-    """A reward of chance 0.04 is met four times by 10 paths of 10 trajectories, six by 10 of 15."""
+    """Squares of a prize of chance 0.04 have the relative variance 24: 240 trajectories are few."""
     monkeypatch.setattr(sampled_law, "NUM_PATHS", num_paths)
     source = Sampled("ad", count, 1, FixedBaseline(np.zeros(2)))
     mdp = lottery(0.04)

@@ -8,10 +8,12 @@ import pytest
 import theory.inner_path
 import theory.laws
 import theory.point
+from tabular import TabularMDP
 from tabular.sources import Mean
 from tests.theory.cases import NAMES, STANDARD_ERRORS, dense_random, rows_of, seeded
 from theory.report import Report
 from theory.settings import Settings
+from theory.verdict import disagreements
 from theory.verification import verify
 
 SEEDS = 60
@@ -165,3 +167,17 @@ def test_the_spread_of_the_meta_gradient_is_known_for_as_many_trajectories(K, kn
     assert (rows["meta-gradient", "lvc"].z_sd is not None) == known
     assert rows["meta-gradient", "lvc"].z_mean is not None
     assert rows["hessian·u", "lvc"].z_sd is not None
+
+
+@pytest.mark.parametrize(
+    ("seed", "num_steps", "step_size"), [(0, 3, None), (2, 3, None), (0, 4, None), (0, 2, 100.0)]
+)
+def test_products_of_heavy_tails_raise_no_alarm(seed, num_steps, step_size):
+    """One trajectory a step, or a policy that is nearly deterministic after one: rare is unseen."""
+    mdp = TabularMDP.random(2, 2, concentration=1.0, rng=np.random.default_rng(seed))
+    N = 1 if step_size is None else 32
+    settings = Settings(num_steps=num_steps, num_trajectories=N, step_size=step_size, seed=seed)
+    report = verify(mdp, settings)
+    assert disagreements([report]) == []
+    scores = [row.z_sd for row in report.rows if row.quantity != "meta-gradient"]
+    assert sum(z is not None for z in scores) >= 8
