@@ -10,7 +10,7 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -246,7 +246,8 @@ def to_json(value: Any) -> str:
 
 def fail(message: str, *, code: int = 2) -> NoReturn:
     """Print one clear line on standard error and exit."""
-    sys.stderr.write(f"gmrl: {message}\n")
+    with suppress(OSError):  # the code tells, where nothing can be written
+        sys.stderr.write(f"gmrl: {message}\n")
     raise SystemExit(code)
 
 
@@ -255,6 +256,9 @@ def main() -> None:
     from threadpoolctl import threadpool_limits
 
     os.environ.pop("MPLBACKEND", None)  # pictures go to files; matplotlib fails on a strange name
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # the caller closed it
+            setattr(sys, name, io.TextIOWrapper(io.FileIO(os.devnull, "w")))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without γ shows a question mark
             stream.reconfigure(errors="replace")

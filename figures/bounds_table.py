@@ -126,6 +126,8 @@ def _narrow(groups: list[list[BoundCheck]]) -> Table:
     table.add_column("verdict", no_wrap=True)
     for checks in groups:
         name = f"{checks[0].name} {checks[0].setting.get('of', '')}".strip()
+        if checks[0].obtained == "enumeration":  # Sampled, it is another line.
+            name += f", {SHORT['enumeration']}"
         ratios = [_side(check)[1] for check in _proved_and_met(checks)]
         table.add_row(name, " | ".join(ratios).removesuffix(" | "), verdict(checks))
     return table
@@ -143,17 +145,24 @@ def verdict(checks: list[BoundCheck]) -> str:
 def _side(check: BoundCheck | None) -> tuple[str, str]:
     if check is None:
         return "", ""
-    told = check.measured and check.rhs > 0
+    told = check.measured and check.rhs > 0 and not _rounded_away(check)
     return _number(check.rhs), f"{check.ratio:.2g}" if told else "–"
+
+
+def _rounded_away(check: BoundCheck) -> bool:
+    """Whether rounding leaves nothing of a leading order, a product of large and small numbers."""
+    return check.obtained == "leading order" and 0 < check.lhs <= check.rounding
 
 
 def _lhs(check: BoundCheck) -> str:
     if not check.measured:
         return "–"
+    if _rounded_away(check):
+        return f"< {check.rounding:.1g}"
     if check.standard_error is None:
         return _number(check.lhs)
     error = check.standard_error
-    return f"{_number(check.lhs)} ± {f'{error:.1g}' if error < 10 else f'{error:.0f}'}"
+    return f"{_number(check.lhs)} ± {f'{error:.0f}' if 10 <= error < 1000 else f'{error:.1g}'}"
 
 
 def _number(value: float) -> str:
@@ -169,6 +178,7 @@ def _caption(report: Report) -> str:
         f"{STANDARD_ERRORS:g} of them, and is not measured "
         "where samples seldom meet what makes them scatter, or few outweigh all others, nor "
         "(Proposition 3.1) where steps are too steep for differences. An equality has rhs = 0 and "
-        "holds up to rounding. (i) outer compositional, (ii) estimation bias, (iii) inner compositional, (iv) coupling; "
-        "of the variance, the estimators' part given the path, and the path's."
+        "holds up to rounding. (i) outer compositional, (ii) estimation bias, (iii) inner "
+        "compositional, (iv) coupling; of the variance, the estimators' part given the path, "
+        "and the path's."
     )

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 #: Columns of a table that goes to a file or a pipe: enough to cut no number short.
-FILE_WIDTH = 136
+FILE_WIDTH = 140
 #: The exit code where the reader of the output went away: that of a program killed by SIGPIPE.
 PIPE_CLOSED = 141
 

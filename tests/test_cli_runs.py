@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -47,6 +48,28 @@ def test_a_reader_that_leaves_ends_the_program(tmp_path):
         errors = run.stderr.read().decode()
     assert run.returncode == 141
     assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "closed", "code"),
+    [
+        (("tiny.npz", *QUICK, "--json"), ">&-", 0),
+        (("tiny.npz", *QUICK), ">&-", 0),
+        (("tiny.npz", *QUICK), "2>&-", 0),
+        (("nothing.npz",), "2>&-", 2),
+        (("nothing.npz",), "2>/dev/full", 2),
+    ],
+)
+def test_closed_and_full_streams_change_no_code(tmp_path, arguments, closed, code):
+    """What was asked for is in the output folder all the same."""
+    write_mdp(tmp_path)
+    line = f"{shlex.join([sys.executable, '-m', 'gmrl', 'verify', *arguments])} {closed}"
+    done = subprocess.run(
+        ["sh", "-c", line], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, check=False
+    )
+    assert done.returncode == code
+    assert b"Traceback" not in done.stderr
+    assert (len(list(tmp_path.glob("out/**/*.json"))) == 1) == (code == 0)
 
 
 def test_the_same_command_twice_then_another(tmp_path, run_here):

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tabular._checks import positive_integer
+from tabular._checks import instance, positive_integer
 from tabular.mdp import TabularMDP
 from tabular.registry import ESTIMATORS
 from theory.curves import Curves, make_curves
@@ -38,6 +38,9 @@ def add_bounds(
     progress : callable
         Called with "bounds" as the checks begin.
     """
+    instance(report, Report, "report")
+    instance(mdp, TabularMDP, "mdp")
+    instance(settings, Settings, "settings")
     progress("bounds")
     mdp, horizon, alpha = lean(mdp), report.horizon, report.step_size
     # After the streams of every estimator that a report may have.
@@ -59,6 +62,7 @@ def bound_curves(mdp: TabularMDP, settings: Settings, horizon: int, step_size: f
     The gradient's law is that of the first estimator, and of all with its V_b. K is at least two
     where it does not vary: after one step the bound is the truth.
     """
+    instance(settings, Settings, "settings")
     loop = Loop(step_size, settings.num_steps, settings.num_trajectories)
     horizon = min(positive_integer(horizon, "horizon"), LONGEST)
     objective = next(o for o in shared_objectives(mdp, settings, horizon, loop) if o.names)

@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tabular._checks import instance
+from tabular._checks import instance, positive_integer
 from tabular.moments import Expectation
 from tabular.registry import find_estimator
 from tabular.sources import Sampled
@@ -62,6 +62,7 @@ def compositional(
 
 def sampled_paths(path: InnerPath, source: Sampled, count: int, rng: np.random.Generator) -> Paths:
     """Sample paths, as many at a time as fit into memory."""
+    positive_integer(count, "count")
     a_path = source.horizon * source.num_trajectories
     if len(path.iterates) > 2:
         a_path = max(a_path, source.horizon * path.iterates[0].size)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tabular._checks import instance
 from tabular.enumeration import count_trajectories
 from tabular.mdp import TabularMDP
 from tabular.registry import find_estimator
@@ -36,6 +37,8 @@ MOST_PATHS, MOST_PAIRS = 1500, 100
 
 def listed_steps(mdp: TabularMDP, settings: Settings) -> int:
     """K of the paths that are listed, at most the settings'; 0 where one step is too much."""
+    instance(mdp, TabularMDP, "mdp")
+    instance(settings, Settings, "settings")
     if mdp.num_states * mdp.num_actions > MOST_PAIRS:
         return 0
     start = np.zeros(mdp.R.shape)

@@ -55,9 +55,10 @@ class InnerPath:
         num_steps: int,
         problem: Maml | None = None,
     ) -> None:
-        self.mdp, self.source = instance(mdp, TabularMDP, "mdp"), source
+        self.mdp = instance(mdp, TabularMDP, "mdp")
+        self.source = instance(source, Sampled, "source")
         self.step_size = positive_number(step_size, "step_size")
-        self.problem = Maml(mdp) if problem is None else problem
+        self.problem = Maml(mdp) if problem is None else instance(problem, Maml, "problem")
         self.iterates = [np.zeros((mdp.num_states, mdp.num_actions))]
         self.unbiased: list[Expectation] = []
         self._laws: dict[int, TrajectoryLaw] = {}

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from tabular._checks import instance
 from theory.bounds import BoundCheck
 from theory.finite.vectors import FiniteLaw
 from theory.shared_objective import SharedObjective
@@ -30,6 +31,7 @@ def lemma_checks(
     objective: SharedObjective, stream: np.random.SeedSequence
 ) -> Iterator[BoundCheck]:
     """Yield the lemmas' checks; the stream draws the trajectories."""
+    instance(objective, SharedObjective, "objective")
     theta, problem = objective.start, objective.problem
     many = np.broadcast_to(theta, (DRAWN, *theta.shape))
     one = replace(objective.source("loaded_dice"), num_trajectories=1)

@@ -21,7 +21,9 @@ from typing import Any
 import numpy as np
 
 from tabular import covariance
+from tabular._checks import instance
 from tabular.mdp import TabularMDP
+from tabular.metagradient import positive_number
 from tabular.problems import Maml
 from tabular.registry import find_estimator
 from theory.bounds import BoundCheck
@@ -133,7 +135,11 @@ def sampled_checks(
         For the sampled left-hand sides. Not all of it is used, so that an estimator's numbers do
         not hang on which others there are.
     """
-    loop = Loop(step_size, settings.num_steps, settings.num_trajectories)
+    instance(settings, Settings, "settings")
+    instance(stream, np.random.SeedSequence, "stream")
+    loop = Loop(
+        positive_number(step_size, "step_size"), settings.num_steps, settings.num_trajectories
+    )
     objectives = shared_objectives(mdp, settings, min(horizon, LONGEST), loop)
     found = [
         (objective, own.spawn(4))

@@ -31,6 +31,7 @@ from theory.bounds import Obtained
 from theory.compositional import NUM_PATHS, TOGETHER, Paths, last_factor, quieter, sampled_paths
 from theory.inner_path import InnerPath
 from theory.rare import ENOUGH
+from theory.report import CONSTANT
 from theory.simulation import effective
 
 #: Full estimates.
@@ -96,6 +97,13 @@ class SampledLaw:
         """e_K."""
         return _mean(self._distances, self.paths.ends, SEVERAL) if self.meets_enough else UNMEASURED
 
+    @cached_property
+    def _scatters(self) -> bool:
+        """Whether gradients at θ⁰ do, beyond rounding."""
+        law = self.path.law(0)
+        largest = CONSTANT * float(np.linalg.norm(self.path.unbiased[0].gradient))
+        return covariance.gradient_variance(law) > largest**2
+
     @property
     def second_moment(self) -> Measured:
         """s_K."""
@@ -136,6 +144,8 @@ class SampledLaw:
             return UNMEASURED
         found = self._estimates(shared=shared, outer=self.source)
         squares = _squares(found - found.mean(axis=0))
+        if not squares.any() and self._scatters:  # All at policies that have become deterministic.
+            return UNMEASURED
         return _mean(squares * len(found) / (len(found) - 1), found, ENOUGH)
 
     def _estimates(self, *, shared: bool, outer: Source) -> Array:

@@ -47,6 +47,7 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        _checks.instance(self.estimators, tuple, "estimators")
         if not self.estimators:
             raise ValueError(f"name at least one estimator of {', '.join(ESTIMATORS)}")
         for name in self.estimators:
@@ -62,9 +63,13 @@ class Settings:
             )
         if len(set(self.estimators)) != len(self.estimators):
             raise ValueError(f"name each estimator once, received {', '.join(self.estimators)}")
+        alpha: Any = self.step_size
+        number = isinstance(alpha, int | float | np.integer | np.floating)
+        if alpha is not None and (isinstance(alpha, bool) or not number):
+            raise TypeError(f"step_size must be a number or None, received {alpha!r}")
         if self.step_size is not None and not 0 < self.step_size < np.inf:
             raise ValueError(f"step_size must be positive and finite, received {self.step_size}")
-        if self.baseline not in BASELINES:
+        if self.baseline not in tuple(BASELINES):
             raise ValueError(
                 f"unknown baseline {self.baseline!r}; choose one of {', '.join(BASELINES)}"
             )

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tabular._checks import instance, positive_integer
 from tabular.baselines import FixedBaseline
 from tabular.mdp import TabularMDP
 from tabular.problems import Maml
@@ -84,6 +85,10 @@ def shared_objectives(
 
     One for all of them if V_b is zero; an objective may be without estimators.
     """
+    instance(mdp, TabularMDP, "mdp")
+    instance(settings, Settings, "settings")
+    positive_integer(horizon, "horizon")
+    instance(loop, Loop, "loop")
     names, zero = settings.estimators, np.zeros(mdp.num_states)
     table = BASELINES[settings.baseline](mdp, np.zeros(mdp.R.shape), None)
 

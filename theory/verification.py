@@ -70,7 +70,7 @@ def verify(
         If α is so large that a variance does not fit a float.
     """
     _checks.instance(settings, Settings, "settings")
-    check_mdp(_checks.instance(mdp, TabularMDP, "mdp"))
+    check_mdp(mdp)
     mdp = lean(mdp)
     theta = np.zeros((mdp.num_states, mdp.num_actions))
     here = exact.evaluate(mdp, theta)
@@ -132,6 +132,7 @@ def check_mdp(mdp: TabularMDP) -> None:
         If the MDP is a batch, too large for the moment tables, or has values that are too large or
         too small for floats.
     """
+    _checks.instance(mdp, TabularMDP, "mdp")
     if mdp.batch_shape or mdp.R.ndim > 2 or np.ndim(mdp.gamma):
         raise ValueError(
             f"verify takes one MDP at a time, received a batch {mdp.batch_shape}: {mdp!r}"

@@ -103,6 +103,27 @@ def test_what_is_not_measured_has_a_line_without_a_left_hand_side():
     assert "nan" not in shown(changed(lhs=float("nan"), obtained="not measured"), 60)
 
 
+def test_a_leading_order_that_rounding_hides_is_no_number():
+    hidden = {"lhs": 130.0, "rhs": 90.0, "rounding": 5e4, "obtained": "leading order"}
+    (line,) = (line for line in shown(changed(**hidden), 130).splitlines() if "< 5e+04" in line)
+    assert "130" not in line
+    assert "1.4" not in line
+    told = shown(changed(**hidden | {"rounding": 1.0, "rhs": 200.0}), 130)
+    assert any("130  1/N" in line and "0.65" in line for line in told.splitlines())
+
+
+@pytest.mark.parametrize(("error", "told"), [(7.0, "7"), (71.0, "71"), (7.1e20, "7e+20")])
+def test_errors_of_any_size_have_few_digits(error, told):
+    text = shown(changed(lhs=2e21, rhs=3e21, obtained="sampling", standard_error=error), 130)
+    assert f"2e+21 ± {told}  sampled" in text
+
+
+def test_a_narrow_table_tells_sampled_lines_from_those_over_all_paths():
+    lines = [line.split("  ")[0] for line in shown(report(), 80).splitlines() if "holds" in line]
+    assert any(line.endswith(", paths") for line in lines)
+    assert len(lines) == len(set(lines))
+
+
 def test_the_terms_of_the_theorem():
     """In per cent of rhs; bias and variance, each way of sampling, each estimator."""
     text = shown(report())

@@ -13,11 +13,12 @@ from tabular.baselines import zero_baseline
 from tabular.problems import Maml
 from tabular.sources import Sampled
 from tests.tabular.tolerances import Tolerance, assert_close
-from theory.bound_checks import bound_curves
-from theory.compositional import compositional
+from theory.bound_checks import add_bounds, bound_curves
+from theory.compositional import compositional, sampled_paths
 from theory.constants import Lipschitz, Noise, both
 from theory.curves import make_curves
 from theory.effort import effective_horizon
+from theory.enumerated_checks import enumerated_checks
 from theory.finite.constants import realisable_constants
 from theory.finite.law import meta_gradient_law
 from theory.finite.paths import inner_paths
@@ -25,11 +26,14 @@ from theory.finite.quadratic import Quadratic
 from theory.finite.vectors import FiniteLaw
 from theory.hessian_error import biased_meta_gradients, hessian_error_curve
 from theory.inner_path import InnerPath
+from theory.lemma_checks import lemma_checks
 from theory.meta_second_order import meta_coefficient
 from theory.rates import Rate, compositional_numbers, degree
 from theory.recursions import averaged, recursions
+from theory.sampled_checks import sampled_checks
 from theory.second_order import SampledLoop
 from theory.settings import Settings
+from theory.shared_objective import shared_objectives
 from theory.softmax import derivative_bounds
 from theory.statements import (
     assumption_4_1,
@@ -51,9 +55,9 @@ from theory.statements.compositional_bias import (
 from theory.statements.lemma_h2 import lemma_h2
 from theory.statements.lemma_h7 import lemma_h7
 from theory.trajectory_bounds import critic_of
-from theory.verification import verify
+from theory.verification import check_mdp, verify
 
-RNG = np.random.default_rng(0)
+RNG, SEED = np.random.default_rng(0), np.random.SeedSequence(0)
 MDP, THETA = TabularMDP.random(2, 2, gamma=0.8, concentration=1.0, rng=RNG), np.zeros((2, 2))
 SOURCE, PROBLEM = Sampled("lvc", 1, 1, zero_baseline), Maml(MDP, 1)
 LIPSCHITZ = Lipschitz(1.0, 0.5, 0.5, 0.5, 1.0, 1.0, 0.5, 1.0, "every θ")
@@ -71,6 +75,10 @@ SAME_DIFFERENCES = Tolerance(rtol=0.0, atol=1e-11)
 
 def curves(loop=(0.2, 2, 8), **change):
     return make_curves(MDP, THETA, Loop(*loop), horizon=1, **change)
+
+
+def sampled(mdp, settings=Settings(), horizon=2, step_size=0.1, stream=SEED):  # noqa: B008
+    return list(sampled_checks(mdp, settings, horizon, step_size, stream))
 
 
 def stated(**change):
@@ -226,6 +234,36 @@ CALLS = {
         lambda: compositional(MDP, SOURCE, RNG),
         "path must be an Inner",
     ),
+    "path of nothing": (lambda: InnerPath(MDP, None, 0.1, 1), "source must be a Sampled"),
+    "path of another problem": (
+        lambda: InnerPath(MDP, SOURCE, 0.1, 1, 2),
+        "problem must be a Maml",
+    ),
+    "no sampled path": (
+        lambda: sampled_paths(InnerPath(MDP, SOURCE, 0.1, 1), SOURCE, 0, RNG),
+        "count must be at least 1",
+    ),
+    "checks of nothing": (lambda: sampled(None), "mdp must be a TabularMDP"),
+    "checks without settings": (lambda: sampled(MDP, None), "settings must be a Settings"),
+    "checks without a step": (lambda: sampled(MDP, step_size=None), "step_size must be"),
+    "checks of no length": (lambda: sampled(MDP, horizon=0), "horizon must be at least 1"),
+    "checks without a seed": (lambda: sampled(MDP, stream=3), "stream must be a SeedSequence"),
+    "listed checks of nothing": (
+        lambda: list(enumerated_checks(None, Settings(), 0.1)),
+        "mdp must be a TabularMDP",
+    ),
+    "listed checks without settings": (
+        lambda: list(enumerated_checks(MDP, None, 0.1)),
+        "settings must be a Settings",
+    ),
+    "objectives without a loop": (
+        lambda: shared_objectives(MDP, Settings(), 2, (0.1, 1, 1)),
+        "loop must be a Loop",
+    ),
+    "lemmas of nothing": (lambda: list(lemma_checks(None, SEED)), "objective must be a Shared"),
+    "bounds of no report": (lambda: add_bounds(None, MDP, Settings()), "report must be a Report"),
+    "curves of no settings": (lambda: bound_curves(MDP, {}, 2, 0.1), "settings must be a Settings"),
+    "no MDP to check": (lambda: check_mdp(None), "mdp must be a TabularMDP"),
     "verify nothing": (lambda: verify(None, Settings()), "mdp must be a TabularMDP"),
     "verify without settings": (lambda: verify(MDP, {}), "settings must be a Settings"),
 }

@@ -191,6 +191,12 @@ def test_estimates_that_one_outweighs_are_not_measured(others, bias, variance, m
     assert np.isfinite(law.variance(shared=True).value) == variance
 
 
+def test_zeros_of_policies_that_became_deterministic_are_not_measured(monkeypatch):
+    """Estimates scatter at θ⁰: zeros only have missed the paths on which they do later."""
+    monkeypatch.setattr(SampledLaw, "_estimates", lambda *_, **options: np.zeros((20, 2, 2)))
+    assert sampled("lvc", 1, 1).variance(shared=False).obtained == "not measured"
+
+
 def test_estimates_that_differ_by_rounding_are_measured(monkeypatch):
     found = np.ones((100, 2, 2))
     found[0] += 1e-15

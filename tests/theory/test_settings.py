@@ -32,7 +32,12 @@ def test_an_mdp_too_large_for_the_tables_is_refused(monkeypatch):
     [
         ({"estimators": ()}, ValueError, "at least one estimator of ad, lvc, loaded_dice, dice"),
         ({"estimators": ("ad", "maml")}, ValueError, "unknown estimator 'maml'; choose one of"),
-        ({"estimators": "ad"}, ValueError, "unknown estimator 'a'"),
+        ({"estimators": "ad"}, TypeError, "estimators must be a tuple, received str"),
+        ({"estimators": ["ad"]}, TypeError, "estimators must be a tuple, received list"),
+        *(
+            ({"step_size": value}, TypeError, "step_size must be a number or None, received")
+            for value in (True, "1", np.ones(2))
+        ),
         *(
             ({name: value}, error, f"{name} must be")
             for name in ("num_trajectories", "horizon", "num_steps")
@@ -51,6 +56,7 @@ def test_an_mdp_too_large_for_the_tables_is_refused(monkeypatch):
             for value in (0.0, -1.0, np.inf, np.nan)
         ),
         ({"baseline": "noisy"}, ValueError, "unknown baseline 'noisy'; choose one of exact, zero"),
+        ({"baseline": []}, ValueError, r"unknown baseline \[\]; choose one of exact, zero"),
         ({"seed": -1}, ValueError, "seed must not be negative, received -1"),
         ({"seed": 0.5}, TypeError, "seed must be an integer, received 0.5"),
         ({"seed": None}, TypeError, "seed must be an integer, received None"),
