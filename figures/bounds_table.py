@@ -162,7 +162,7 @@ def _lhs(check: BoundCheck) -> str:
     if check.standard_error is None:
         return _number(check.lhs)
     error = check.standard_error
-    return f"{_number(check.lhs)} ± {f'{error:.0f}' if 10 <= error < 1000 else f'{error:.1g}'}"
+    return f"{_number(check.lhs)} ± {f'{error:.0f}' if 9.5 <= error < 999.5 else f'{error:.1g}'}"
 
 
 def _number(value: float) -> str:

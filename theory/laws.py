@@ -21,12 +21,8 @@ from tabular.transitions import Array
 from theory.compositional import compositional
 from theory.inner_path import InnerPath, adjoints
 from theory.point import CHECK_ESTIMATES, Point
-from theory.rare import relative_variance
 from theory.report import Law, unit
-from theory.simulation import effective
-
-#: Its exponential is nearly the largest float.
-LARGEST = 700.0
+from theory.scatter import hessian_scatter, product_scatter
 
 
 def estimator_laws(point: Point, name: str, stream: np.random.SeedSequence) -> dict[str, Law]:
@@ -41,7 +37,7 @@ def estimator_laws(point: Point, name: str, stream: np.random.SeedSequence) -> d
     truth, expected = point.here.gradient, mean.gradient
     variance = covariance.gradient_variance(path.law(0))
     along = covariance.gradient_variance_along(path.law(0), u)
-    scatter = path.relative_variance(0) / check.num_trajectories
+    scatter = path.scatter(0) / check.num_trajectories
     found = point.simulated([(sampled.gradient, expected, truth)], variance, along, scatter)
     laws = {"gradient": Law(truth, expected, reference.gradient, variance, found)}
 
@@ -51,7 +47,7 @@ def estimator_laws(point: Point, name: str, stream: np.random.SeedSequence) -> d
     truth, expected = point.product, mean.vjp(u)
     variance = covariance.hvp_variance(path.law(0), kind, u)
     along = covariance.hvp_variance_along(path.law(0), kind, u, unit(truth))
-    scatter = relative_variance(path.law(0), u) / check.num_trajectories
+    scatter = hessian_scatter(path.law(0), kind, variance, u) / check.num_trajectories
     found = point.simulated([(sampled.vjp(u), expected, truth)], variance, along, scatter)
     laws["hessian·u"] = Law(truth, expected, reference.vjp(u), variance, found)
 
@@ -87,7 +83,7 @@ def _hessian_law(
             basis[s, a] = 1.0
             yield sampled.hvp(basis), expected[:, :, s, a], truth[:, :, s, a]
 
-    scatter = path.relative_variance(0) / point.check_trajectories
+    scatter = hessian_scatter(path.law(0), kind, variance) / point.check_trajectories
     found = point.simulated(columns(), variance, along, scatter)
     return Law(truth, expected, unbiased, variance, found)
 
@@ -110,45 +106,10 @@ def _meta_law(
     checked = (variance, along) if known else (None, None)
     scatter = 0.0
     if known and variance is not None:
-        scatter = _product_scatter(kind, path, estimates, means, check.num_trajectories, variance)
+        scatter = product_scatter(kind, path, estimates, means, check.num_trajectories, variance)
     found = point.simulated([(samples, expected, truth)], *checked, scatter)
     unbiased = path.adjoints(path.unbiased)[0]
     return Law(truth, expected, unbiased, variance, found, one_over_n=steps == 1)
-
-
-def _product_scatter(
-    kind: Estimator,
-    path: InnerPath,
-    estimates: list[Estimate],
-    means: list[Array],
-    number: int,
-    variance: float,
-) -> float:
-    """The relative variance of ‖x − E x‖² for x = Π_i (I + αĤ_i) p of `number` trajectories each.
-
-    Tails multiply: E‖x‖⁴/(E‖x‖²)² is taken as the product of the factors'. Each is one, and the
-    relative variance of the square of its noise, by samples or by events (`theory.rare`), times
-    the squared share of the noise in E‖x‖². `variance` is that of x for one trajectory.
-    """
-    log_ratio, alone = 0.0, len(estimates) == 1
-    for i, (mean, estimate) in enumerate(zip(means[1:], estimates, strict=True)):
-        law, trials = path.law(i), np.broadcast_to(mean, estimate.gradient.shape)
-        noise = variance if alone else path.step_size**2 * covariance.hvp_variance(law, kind, mean)
-        found = adjoints(trials, [estimate], path.step_size)[0] - means[i]
-        size = max(float(np.abs(found).max()), np.finfo(float).tiny)
-        count = effective(((found / size) ** 2).sum(axis=(-2, -1)))
-        seen = len(found) / count - 1 if count > 0 else 0.0
-        share = _noise_share(noise / number, means[i])
-        if share > 0:
-            scatter = max(seen, relative_variance(law, mean) / number)
-            log_ratio += float(np.log1p(share**2 * scatter))
-    share = _noise_share(variance / number, means[0])
-    return float(np.expm1(min(log_ratio, LARGEST))) / share / share if share > 0 else 0.0
-
-
-def _noise_share(variance: float, mean: Array) -> float:
-    """tr Cov x/E‖x‖²."""
-    return float(variance / (variance + (mean**2).sum())) if variance > 0 else 0.0
 
 
 def _meta_variance(

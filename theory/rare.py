@@ -1,22 +1,27 @@
-"""How much a simulated variance scatters by events that samples may not have met.
+"""How far an estimate's square scatters by events that samples may not have met.
 
-An estimate of the gradient is about Σ_t γ^t δ_t Ψ_t with the scores Ψ_t = Σ_{u<=t} ψ_u, and its
-square about, in sums over surprises and over choices,
+Estimates are about Σ_t γ^t δ_t X_t with what the trajectory up to t has summed up, the score of a
+gradient, and their square about, in sums over surprises and over choices,
 
-    Σ_t γ^{2t} δ_t² E[Σ_{u<=t} |ψ_u|² | x_t]     and     Σ_u |ψ_u|² E[Σ_{t>=u} γ^{2t} δ_t² | x_u]
+    Σ_t γ^{2t} δ_t² E[Q_t | x_t]     and     Σ_u w(x_u) E[Σ_{t>=u} γ^{2t} δ_t² | x_u]
 
-with |ψ|² = ‖ψ‖², or for a Hessian's product with v, ‖ψ‖²(ψ·v)². The relative variance of such a sum
-over one trajectory, over their number, is that of a simulated variance. Trajectories that never met
-a rare reward, or a rare action of a nearly deterministic policy, scatter too little, and nothing in
-them tells so; of this number no samples are needed. It is approximate: scores of different times
-are taken as orthogonal, means as zero, and V_b as the value.
+with Q_t = Σ_{u<=t} q(x_u) and w = q where summands are orthogonal, Q_t = (Σ_{u<=t} q(x_u))² and
+w = q² where they are not:
+
+    gradient   q = ‖ψ‖²                       loaded_dice, dice   (‖ψ‖²)², for Hv (‖ψ‖ |ψ·v|)²
+    lvc        q = ‖Φ‖², for Hv ‖Φv‖²         ad                  ‖F‖², for Hv ‖Fv‖², as squares
+
+(Φ and F of `tabular.covariance.own_scores`). Their standard deviation over one trajectory, over the
+estimate's exact variance and the root of the number of trajectories, is the relative error of a
+simulated variance. Trajectories that never met a rare reward, or a rare action of a nearly
+deterministic policy, scatter too little, and nothing in them tells so; of this number no samples
+are needed. It is approximate: means are taken as zero, and signs of squares are left out.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from tabular.policy import center
 from tabular.trajectory_law import TrajectoryLaw
 from tabular.transitions import Array
 
@@ -24,40 +29,47 @@ from tabular.transitions import Array
 ENOUGH = 10
 
 
-def relative_variance(law: TrajectoryLaw, direction: Array | None = None) -> float:
-    """Return the larger one of both sums for one trajectory; zero where nothing scatters.
+def score_square(pi: Array) -> Array:
+    """‖ψ(x)‖², (S, A)."""
+    own = (1 - pi) ** 2
+    return np.asarray(np.maximum(own + (pi**2).sum(axis=-1, keepdims=True) - pi**2, 0.0))
+
+
+def square_deviation(law: TrajectoryLaw, q: Array, order: int) -> float:
+    """Return the larger standard deviation of both sums, for one trajectory.
 
     Parameters
     ----------
     law : TrajectoryLaw
-    direction : array (S, A), optional
-        v, of estimates of H v.
+    q : array (S, A)
+    order : int
+        1 where summands are orthogonal, 2 where they are not.
     """
     pi, discount = law.pi, law.gamma ** (2 * np.arange(law.horizon))
-    score = np.maximum((1 - pi) ** 2 + (pi**2).sum(axis=-1, keepdims=True) - pi**2, 0.0)
-    if direction is not None:
-        score = score * center(pi, direction) ** 2
     squared = law.weighted(2)
-    size = float(squared.data.max(initial=0.0))
-    if size == 0 or score.max() == 0:
+    size, largest = float(squared.data.max(initial=0.0)), float(q.max())
+    if size == 0 or largest <= 0:  # Rounding may leave less than zero.
         return 0.0
-    score, squared = score / score.max(), squared / size
+    q, squared = q / largest, squared / size
     square = squared.sum(axis=1).reshape(law.shape)
     fourth = law.weighted(4).sum(axis=1).reshape(law.shape) / size**2
 
-    state, scored = law.carry_forward([law.under(0), law.under(0, score)])
-    earlier = np.divide(scored, state, out=np.zeros_like(state), where=state > 0)
+    state, *sums = law.carry_forward([law.under(0, q**k) for k in range(order + 1)])
+    earlier = [np.divide(x, state, out=np.zeros_like(x), where=state > 0) for x in sums]
     after = np.zeros(law.shape)
     # E and E of the square, of the sum from t on, given s_t.
     surprise = choice = np.zeros((2, law.shape[0]))
     for t in reversed(range(law.horizon)):
-        weight = discount[t] * (earlier[t][:, None] + score)
-        joint = weight * (squared @ surprise[0]).reshape(law.shape)
-        surprise = _add(law, surprise, weight * square, weight**2 * fourth, joint)
+        past = [x[t][:, None] for x in earlier]
+        total = past[0] + q if order == 1 else past[1] + 2 * q * past[0] + q**2
+        factor = discount[t] * total
+        joint = factor * (squared @ surprise[0]).reshape(law.shape)
+        surprise = _add(law, surprise, factor * square, factor**2 * fourth, joint)
         after = discount[t] * square + law.expect(0, (pi * after).sum(axis=1))
-        mean = score * after
+        mean = q**order * after
         choice = _add(law, choice, mean, mean**2, mean * law.expect(0, choice[0]))
-    return max(_relative(law, surprise), _relative(law, choice))
+    means, squares = np.stack([surprise, choice], axis=1) @ law.initial
+    return size * largest**order * float(np.sqrt(np.maximum(squares - means**2, 0.0).max()))
 
 
 def _add(law: TrajectoryLaw, ahead: Array, mean: Array, square: Array, joint: Array) -> Array:
@@ -65,10 +77,3 @@ def _add(law: TrajectoryLaw, ahead: Array, mean: Array, square: Array, joint: Ar
     first = mean + law.expect(0, ahead[0])
     second = square + 2 * joint + law.expect(0, ahead[1])
     return np.stack([(law.pi * first).sum(axis=1), (law.pi * second).sum(axis=1)])
-
-
-def _relative(law: TrajectoryLaw, moments: Array) -> float:
-    mean, square = (float(moment) for moment in moments @ law.initial)
-    if mean == 0:
-        return 0.0
-    return max(0.0, square / mean**2 - 1.0) if mean**2 > 0 else np.inf

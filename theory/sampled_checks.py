@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from tabular import covariance
-from tabular._checks import instance
+from tabular._checks import instance, positive_integer
 from tabular.mdp import TabularMDP
 from tabular.metagradient import positive_number
 from tabular.problems import Maml
@@ -137,10 +137,10 @@ def sampled_checks(
     """
     instance(settings, Settings, "settings")
     instance(stream, np.random.SeedSequence, "stream")
-    loop = Loop(
-        positive_number(step_size, "step_size"), settings.num_steps, settings.num_trajectories
-    )
-    objectives = shared_objectives(mdp, settings, min(horizon, LONGEST), loop)
+    alpha = positive_number(step_size, "step_size")
+    horizon = min(positive_integer(horizon, "horizon"), LONGEST)
+    loop = Loop(alpha, settings.num_steps, settings.num_trajectories)
+    objectives = shared_objectives(mdp, settings, horizon, loop)
     found = [
         (objective, own.spawn(4))
         for objective, own in zip(objectives, stream.spawn(len(objectives)), strict=True)

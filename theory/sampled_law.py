@@ -31,7 +31,6 @@ from theory.bounds import Obtained
 from theory.compositional import NUM_PATHS, TOGETHER, Paths, last_factor, quieter, sampled_paths
 from theory.inner_path import InnerPath
 from theory.rare import ENOUGH
-from theory.report import CONSTANT
 from theory.simulation import effective
 
 #: Full estimates.
@@ -78,8 +77,7 @@ class SampledLaw:
     def meets_enough(self) -> bool:
         """Whether samples meet what makes the estimates scatter, along the whole exact path."""
         met = NUM_PATHS * self.source.num_trajectories
-        steps = range(len(self.path.iterates))
-        return all(self.path.relative_variance(i) * ENOUGH <= met for i in steps)
+        return all(self.path.scatter(i) * ENOUGH <= met for i in range(len(self.path.iterates)))
 
     @cached_property
     def paths(self) -> Paths:
@@ -96,13 +94,6 @@ class SampledLaw:
     def first_moment(self) -> Measured:
         """e_K."""
         return _mean(self._distances, self.paths.ends, SEVERAL) if self.meets_enough else UNMEASURED
-
-    @cached_property
-    def _scatters(self) -> bool:
-        """Whether gradients at θ⁰ do, beyond rounding."""
-        law = self.path.law(0)
-        largest = CONSTANT * float(np.linalg.norm(self.path.unbiased[0].gradient))
-        return covariance.gradient_variance(law) > largest**2
 
     @property
     def second_moment(self) -> Measured:
@@ -143,9 +134,10 @@ class SampledLaw:
         if not self.meets_enough:
             return UNMEASURED
         found = self._estimates(shared=shared, outer=self.source)
-        squares = _squares(found - found.mean(axis=0))
-        if not squares.any() and self._scatters:  # All at policies that have become deterministic.
+        # They scatter at θ⁰, and not where policies have become deterministic.
+        if _constant(found) and self.path.scatter(0) > 0:
             return UNMEASURED
+        squares = _squares(found - found.mean(axis=0))
         return _mean(squares * len(found) / (len(found) - 1), found, ENOUGH)
 
     def _estimates(self, *, shared: bool, outer: Source) -> Array:
@@ -192,10 +184,16 @@ def _distance(samples: Array, center: Array) -> Measured:
 
 
 def _unless_rare(samples: Array, enough: float, value: float, error: float) -> Measured:
-    off, size = samples - samples.mean(axis=0), np.abs(samples).max()
-    if np.abs(off).max() > ROUNDING * size and effective(_squares(off / size)) < enough:
+    off = samples - samples.mean(axis=0)
+    if not _constant(samples) and effective(_squares(off / np.abs(off).max())) < enough:
         return UNMEASURED
     return Measured(value, error, "sampling")
+
+
+def _constant(samples: Array) -> bool:
+    """Whether samples differ by rounding only."""
+    off = samples - samples.mean(axis=0)
+    return bool(np.abs(off).max() <= ROUNDING * np.abs(samples).max())
 
 
 def _squares(samples: Array) -> Array:

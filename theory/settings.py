@@ -69,7 +69,8 @@ class Settings:
             raise TypeError(f"step_size must be a number or None, received {alpha!r}")
         if self.step_size is not None and not 0 < self.step_size < np.inf:
             raise ValueError(f"step_size must be positive and finite, received {self.step_size}")
-        if self.baseline not in tuple(BASELINES):
+        _checks.instance(self.baseline, str, "baseline")
+        if self.baseline not in BASELINES:
             raise ValueError(
                 f"unknown baseline {self.baseline!r}; choose one of {', '.join(BASELINES)}"
             )

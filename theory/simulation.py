@@ -24,8 +24,9 @@ import numpy as np
 from tabular.transitions import Array
 from theory.rare import ENOUGH
 
-#: Squares whose mean is known to this share of it are constant but for rounding and what is rare.
-CONSTANT = 1e-4
+#: A relative error of a mean square below this is that of squares that are all but the same, which
+#: rounding, or one event that was not met, moves by more.
+STEADY = 1e-4
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Simulation:
         found, count = self.squares.mean(), len(self.squares)
         error = self.squares.std(ddof=1) / np.sqrt(count)
         unseen = self.scatter / count
-        if error <= max(CONSTANT * found, rounding * np.sqrt(found)):
+        if error <= max(STEADY * found, rounding * np.sqrt(found)):
             return None
         if effective(self.squares) < ENOUGH or unseen > 1 / ENOUGH:
             return None

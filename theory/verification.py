@@ -82,7 +82,10 @@ def verify(
     if step_size > EXTREME**2:
         raise OverflowError(f"a step size of {step_size:g} leads out of the range of floats")
     # K steps multiply the rounding error of ∇J by up to ‖I + α∇²J‖ each; variances, its square.
-    floor = rounding * ((1 + step_size * curvature) ** (2 * settings.num_steps)) ** 0.5
+    growth = settings.num_steps * np.log1p(step_size * curvature)
+    if growth > np.log(EXTREME) * 6:
+        raise OverflowError(f"K steps of size {step_size:g} lead out of the range of floats")
+    floor = rounding * float(np.exp(growth))
     horizon = choose_horizon(mdp, settings)
     point = Point(mdp, here, settings, horizon.steps, step_size, rounding)
     # By the registry: an estimator's numbers do not hang on which others are asked for.

@@ -112,7 +112,9 @@ def test_a_leading_order_that_rounding_hides_is_no_number():
     assert any("130  1/N" in line and "0.65" in line for line in told.splitlines())
 
 
-@pytest.mark.parametrize(("error", "told"), [(7.0, "7"), (71.0, "71"), (7.1e20, "7e+20")])
+@pytest.mark.parametrize(
+    ("error", "told"), [(7.0, "7"), (9.7, "10"), (71.0, "71"), (999.7, "1e+03"), (7.1e20, "7e+20")]
+)
 def test_errors_of_any_size_have_few_digits(error, told):
     text = shown(changed(lhs=2e21, rhs=3e21, obtained="sampling", standard_error=error), 130)
     assert f"2e+21 ± {told}  sampled" in text

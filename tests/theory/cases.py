@@ -83,3 +83,10 @@ DEGENERATE = {
 def degenerate_report(name: str, num_steps: int = 1) -> Report:
     settings = Settings(horizon=2, num_trajectories=4, num_steps=num_steps)
     return verify(DEGENERATE[name][0], settings)
+
+
+def lottery(chance: float) -> TabularMDP:
+    """With this chance a step pays one, whatever the action."""
+    P = np.broadcast_to([1.0 - chance, chance], (2, 2, 2))
+    R = np.broadcast_to([0.0, 1.0], (2, 2, 2))
+    return TabularMDP(P, R, 0.5, [1.0, 0.0])

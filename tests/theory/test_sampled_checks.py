@@ -6,17 +6,21 @@ import numpy as np
 import pytest
 
 from tabular import TabularMDP, zoo
-from tabular.baselines import exact_baseline
+from tabular.baselines import FixedBaseline, exact_baseline
 from tabular.enumeration import enumerate_trajectories
 from tabular.estimators import Estimate
 from tabular.problems import Maml
+from tabular.sources import Sampled
 from tests.tabular.tolerances import Tolerance, assert_close
 from tests.theory.cases import DEGENERATE, dense_random, noisy_rewards
 from theory import sampled_checks as module
 from theory import shared_objective
 from theory.bounds import BoundCheck
+from theory.certified_constants import certified_lipschitz
+from theory.certified_noise import certified_noise
 from theory.sampled_checks import LONGEST, sampled_checks
 from theory.settings import Settings
+from theory.statements import theorem_4_5_variance
 
 #: The same sums in another order: steps along another estimator's mean gradient.
 SAME_SUMS = Tolerance(rtol=1e-9, atol=1e-14)
@@ -127,8 +131,30 @@ def test_the_outer_estimators_noise_is_that_at_the_end_of_the_path():
     p = Estimate(mdp, theta, every, estimator="loaded_dice", baseline=V_b).gradient
     off = p - np.tensordot(probability, p, axes=1)
     expected = np.sqrt(probability @ (off**2).sum(axis=(1, 2)))
-    (found,) = (check.lhs for check in checks if check.name == "Assumption 4.3, sigma_p")
-    assert_close(found, expected, SAME_SUMS)
+    told = {
+        check.name.rpartition(" ")[2]: check.lhs
+        for check in checks
+        if check.name.startswith(("Assumption 4.1", "Assumption 4.3"))
+    }
+    assert_close(told["sigma_p"], expected, SAME_SUMS)
+    (bound,) = (
+        check
+        for check in checks
+        if check.name == "Theorem 4.5, variance, separate" and not check.certified
+    )
+    loop = {"step_size": 0.5, "num_steps": 2, "num_trajectories": 4}
+    counts = {"curvature_trajectories": 4, "outer_trajectories": 4}
+    problem, start = Maml(mdp, 4, V_b), np.zeros(mdp.R.shape)
+    source = Sampled("loaded_dice", 4, 4, FixedBaseline(V_b))
+    constants = [
+        certified_lipschitz(problem, start),
+        certified_noise(problem, start, source, source),
+    ]
+    for i, proved in enumerate(constants):
+        met = {f.name: told[f.name] for f in dataclasses.fields(proved) if f.name in told}
+        constants[i] = dataclasses.replace(proved, **met)
+    terms = theorem_4_5_variance.bound(*constants, **loop, **counts, shared=False)
+    assert_close(bound.rhs, sum(terms.values()), SAME_SUMS)
 
 
 @pytest.mark.parametrize("baseline", ["exact", "zero"])

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
+from tabular import TabularMDP
 from tabular.baselines import FixedBaseline
 from tabular.problems import Maml
 from tabular.sources import Sampled
 from tests.tabular.tolerances import Tolerance, assert_close
 from tests.theory.bound_cases import HORIZON, STEP_SIZE, WITHIN, enumerated, sampled, streams
-from tests.theory.cases import NAMES
-from tests.theory.test_simulation import lottery
-from theory import sampled_law
+from tests.theory.cases import NAMES, lottery
+from theory import compositional, sampled_law
 from theory.finite.law import MetaLaw, meta_gradient_law
 from theory.finite.paths import Paths
 from theory.inner_path import InnerPath
@@ -197,11 +197,37 @@ def test_zeros_of_policies_that_became_deterministic_are_not_measured(monkeypatc
     assert sampled("lvc", 1, 1).variance(shared=False).obtained == "not measured"
 
 
-def test_estimates_that_differ_by_rounding_are_measured(monkeypatch):
+def test_estimates_that_differ_by_rounding(monkeypatch):
+    """No measure of a variance where gradients scatter at θ⁰; of none, where they do not."""
     found = np.ones((100, 2, 2))
     found[0] += 1e-15
     monkeypatch.setattr(SampledLaw, "_estimates", lambda *_, **options: found)
-    assert np.isfinite(sampled("lvc", 1, 1).variance(shared=True).value)
+    law = sampled("lvc", 1, 1)
+    assert law.variance(shared=True).obtained == "not measured"
+    monkeypatch.setattr(InnerPath, "scatter", lambda *_: 0.0)
+    assert law.variance(shared=True).value < 1e-28
+
+
+def test_one_path_that_outweighs_all_others(monkeypatch):
+    """Of the ends: some in ten thousand apart, or only one far off."""
+    for far, measured in ((1e-3, True), (10.0, False)):
+        ends = 1e-3 * np.random.default_rng(0).normal(size=(100, 2, 2))
+        ends[0] += far
+        paths = compositional.Paths(ends, *[ends] * 4)
+        monkeypatch.setattr(SampledLaw, "paths", paths)
+        law = sampled("lvc", 2, 1)
+        told = "sampling" if measured else "not measured"
+        assert law.first_moment.obtained == law.second_moment.obtained == told
+
+
+def test_rare_actions_at_the_end_of_the_path_are_not_measured():
+    """θ⁰ is harmless; after a step of size 30 one action is hardly ever taken."""
+    mdp = TabularMDP(np.ones((1, 2, 1)), np.array([[1.0, -1.0]]), 0.5, 0)
+    baseline = FixedBaseline(np.zeros(1))
+    for step_size, enough in ((0.1, True), (30.0, False)):
+        source = Sampled("ad", 8, 2, baseline)
+        path = InnerPath(mdp, source, step_size, 1, Maml(mdp, 2, np.zeros(1)))
+        assert SampledLaw(path, source, streams(0)).meets_enough is enough
 
 
 @pytest.mark.parametrize(("num_paths", "count", "enough"), [(10, 23, False), (10, 25, True)])

@@ -56,7 +56,7 @@ def test_an_mdp_too_large_for_the_tables_is_refused(monkeypatch):
             for value in (0.0, -1.0, np.inf, np.nan)
         ),
         ({"baseline": "noisy"}, ValueError, "unknown baseline 'noisy'; choose one of exact, zero"),
-        ({"baseline": []}, ValueError, r"unknown baseline \[\]; choose one of exact, zero"),
+        ({"baseline": []}, TypeError, "baseline must be a str, received list"),
         ({"seed": -1}, ValueError, "seed must not be negative, received -1"),
         ({"seed": 0.5}, TypeError, "seed must be an integer, received 0.5"),
         ({"seed": None}, TypeError, "seed must be an integer, received None"),
