@@ -14,7 +14,6 @@ from functools import cached_property
 
 import numpy as np
 
-from tabular import covariance
 from tabular._checks import instance, positive_integer
 from tabular.estimators import Estimate
 from tabular.evaluation import Evaluation
@@ -27,11 +26,6 @@ from tabular.sampling import Trajectories, sample
 from tabular.sources import Differential, Mean, Sampled
 from tabular.trajectory_law import TrajectoryLaw
 from tabular.transitions import Array
-from theory.rare import score_square, square_deviation
-
-#: Standard deviations below this share of the mean are rounding: a variance is a difference of
-#: second moments, whose root keeps half of the digits.
-CONSTANT = 1e-7
 
 
 class InnerPath:
@@ -67,7 +61,6 @@ class InnerPath:
         self.iterates = [np.zeros((mdp.num_states, mdp.num_actions))]
         self.unbiased: list[Expectation] = []
         self._laws: dict[int, TrajectoryLaw] = {}
-        self._scatter: dict[int, float] = {}
         for _ in range(positive_integer(num_steps, "num_steps")):
             self.unbiased.append(self.mean(source, self.iterates[-1]))
             self.iterates.append(self.iterates[-1] + step_size * self.unbiased[-1].gradient)
@@ -90,19 +83,6 @@ class InnerPath:
             update = self.problem.inner(theta, theta)
             self._laws[i] = trajectory_law(update, self.source, mean)[0]
         return self._laws[i]
-
-    def scatter(self, i: int) -> float:
-        """The relative variance of the square of one trajectory's gradient at θ̄^i (`theory.rare`).
-
-        Zero where gradients are constant but for rounding.
-        """
-        if i not in self._scatter:
-            law = self.law(i)
-            variance = covariance.gradient_variance(law)
-            least = CONSTANT * float(np.linalg.norm(self.evaluations[i].gradient))
-            square = square_deviation(law, score_square(law.pi), 1)
-            self._scatter[i] = (square / variance) ** 2 if variance > least**2 else 0.0
-        return self._scatter[i]
 
     @cached_property
     def evaluations(self) -> list[Evaluation]:

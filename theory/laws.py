@@ -22,7 +22,7 @@ from theory.compositional import compositional
 from theory.inner_path import InnerPath, adjoints
 from theory.point import CHECK_ESTIMATES, Point
 from theory.report import Law, unit
-from theory.scatter import hessian_scatter, product_scatter
+from theory.scatter import gradient_scatter, hessian_scatter, product_scatter
 
 
 def estimator_laws(point: Point, name: str, stream: np.random.SeedSequence) -> dict[str, Law]:
@@ -37,7 +37,7 @@ def estimator_laws(point: Point, name: str, stream: np.random.SeedSequence) -> d
     truth, expected = point.here.gradient, mean.gradient
     variance = covariance.gradient_variance(path.law(0))
     along = covariance.gradient_variance_along(path.law(0), u)
-    scatter = path.scatter(0) / check.num_trajectories
+    scatter = gradient_scatter(path.law(0), variance) / check.num_trajectories
     found = point.simulated([(sampled.gradient, expected, truth)], variance, along, scatter)
     laws = {"gradient": Law(truth, expected, reference.gradient, variance, found)}
 

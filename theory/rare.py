@@ -1,21 +1,22 @@
 """How far an estimate's square scatters by events that samples may not have met.
 
-Estimates are about Σ_t γ^t δ_t X_t with what the trajectory up to t has summed up, the score of a
-gradient, and their square about, in sums over surprises and over choices,
+Estimates are about Σ_t γ^t δ_t X_t, where X_t sums scores (or products of them) up to t, and their
+square about, in sums over surprises and over choices,
 
-    Σ_t γ^{2t} δ_t² E[Q_t | x_t]     and     Σ_u w(x_u) E[Σ_{t>=u} γ^{2t} δ_t² | x_u]
+    Σ_t γ^{2t} δ_t² E[(Σ_{u<=t} q(x_u))^k | x_t]   and   Σ_u q(x_u)^k E[Σ_{t>=u} γ^{2t} δ_t² | x_u]
 
-with Q_t = Σ_{u<=t} q(x_u) and w = q where summands are orthogonal, Q_t = (Σ_{u<=t} q(x_u))² and
-w = q² where they are not:
+with k = 1 where the summands of X are orthogonal, k = 2 where they are not:
 
-    gradient   q = ‖ψ‖²                       loaded_dice, dice   (‖ψ‖²)², for Hv (‖ψ‖ |ψ·v|)²
-    lvc        q = ‖Φ‖², for Hv ‖Φv‖²         ad                  ‖F‖², for Hv ‖Fv‖², as squares
+    gradient                             k = 1    q = ‖ψ‖²
+    Hessian, lvc (its product with v)    k = 1    q = ‖Φ‖² (‖Φv‖²)
+    ad                                   k = 2    q = ‖F‖ (‖Fv‖)
+    loaded_dice, dice                    k = 2    q = ‖ψ‖² (‖ψ‖ |ψ·v|)
 
 (Φ and F of `tabular.covariance.own_scores`). Their standard deviation over one trajectory, over the
 estimate's exact variance and the root of the number of trajectories, is the relative error of a
 simulated variance. Trajectories that never met a rare reward, or a rare action of a nearly
 deterministic policy, scatter too little, and nothing in them tells so; of this number no samples
-are needed. It is approximate: means are taken as zero, and signs of squares are left out.
+are needed. It is approximate: means and products of different δ are left out.
 """
 
 from __future__ import annotations
@@ -35,21 +36,21 @@ def score_square(pi: Array) -> Array:
     return np.asarray(np.maximum(own + (pi**2).sum(axis=-1, keepdims=True) - pi**2, 0.0))
 
 
-def square_deviation(law: TrajectoryLaw, q: Array, order: int) -> float:
-    """Return the larger standard deviation of both sums, for one trajectory.
+def square_moments(law: TrajectoryLaw, q: Array, order: int) -> tuple[float, float]:
+    """Return mean and standard deviation over one trajectory of the sum that scatters more.
 
     Parameters
     ----------
     law : TrajectoryLaw
     q : array (S, A)
     order : int
-        1 where summands are orthogonal, 2 where they are not.
+        k.
     """
     pi, discount = law.pi, law.gamma ** (2 * np.arange(law.horizon))
     squared = law.weighted(2)
     size, largest = float(squared.data.max(initial=0.0)), float(q.max())
     if size == 0 or largest <= 0:  # Rounding may leave less than zero.
-        return 0.0
+        return 0.0, 0.0
     q, squared = q / largest, squared / size
     square = squared.sum(axis=1).reshape(law.shape)
     fourth = law.weighted(4).sum(axis=1).reshape(law.shape) / size**2
@@ -69,7 +70,9 @@ def square_deviation(law: TrajectoryLaw, q: Array, order: int) -> float:
         mean = q**order * after
         choice = _add(law, choice, mean, mean**2, mean * law.expect(0, choice[0]))
     means, squares = np.stack([surprise, choice], axis=1) @ law.initial
-    return size * largest**order * float(np.sqrt(np.maximum(squares - means**2, 0.0).max()))
+    variances = np.maximum(squares - means**2, 0.0)
+    which, unit = int(variances.argmax()), size * largest**order
+    return unit * float(means[which]), unit * float(np.sqrt(variances[which]))
 
 
 def _add(law: TrajectoryLaw, ahead: Array, mean: Array, square: Array, joint: Array) -> Array:

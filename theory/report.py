@@ -15,11 +15,13 @@ import numpy as np
 from tabular.transitions import Array
 from theory.bounds import BoundCheck
 from theory.curves import Curves
-from theory.inner_path import CONSTANT
 from theory.simulation import Simulation
 
 #: Squared biases this close are the same.
 SAME_BIAS = 1e-9
+#: Standard deviations below this share of the mean are rounding: a variance is a difference of
+#: second moments, whose root keeps half of the digits.
+CONSTANT = 1e-7
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,8 @@ from tabular.transitions import Array
 from theory.bounds import Obtained
 from theory.compositional import NUM_PATHS, TOGETHER, Paths, last_factor, quieter, sampled_paths
 from theory.inner_path import InnerPath
-from theory.rare import ENOUGH
+from theory.rare import ENOUGH, score_square, square_moments
+from theory.report import CONSTANT
 from theory.simulation import effective
 
 #: Full estimates.
@@ -77,7 +78,18 @@ class SampledLaw:
     def meets_enough(self) -> bool:
         """Whether samples meet what makes the estimates scatter, along the whole exact path."""
         met = NUM_PATHS * self.source.num_trajectories
-        return all(self.path.scatter(i) * ENOUGH <= met for i in range(len(self.path.iterates)))
+        for i in range(len(self.path.iterates)):
+            law = self.path.law(i)
+            mean, deviation = square_moments(law, score_square(law.pi), 1)
+            if ENOUGH * deviation**2 > met * mean**2:
+                return False
+        return True
+
+    @cached_property
+    def scatters(self) -> bool:
+        """Whether gradients do at θ⁰, beyond rounding."""
+        least = CONSTANT * float(np.linalg.norm(self.path.unbiased[0].gradient))
+        return covariance.gradient_variance(self.path.law(0)) > least**2
 
     @cached_property
     def paths(self) -> Paths:
@@ -135,7 +147,7 @@ class SampledLaw:
             return UNMEASURED
         found = self._estimates(shared=shared, outer=self.source)
         # They scatter at θ⁰, and not where policies have become deterministic.
-        if _constant(found) and self.path.scatter(0) > 0:
+        if _constant(found) and self.scatters:
             return UNMEASURED
         squares = _squares(found - found.mean(axis=0))
         return _mean(squares * len(found) / (len(found) - 1), found, ENOUGH)

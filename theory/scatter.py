@@ -1,4 +1,4 @@
-"""The relative variance of the square of an estimated Hessian, and of a product of K factors.
+"""The relative variance of the square of an estimated gradient, Hessian, or product of K factors.
 
 What samples may not have met is in it: `theory.rare`.
 """
@@ -14,12 +14,18 @@ from tabular.registry import Estimator
 from tabular.trajectory_law import TrajectoryLaw, own_vectors
 from tabular.transitions import Array
 from theory.inner_path import InnerPath, adjoints
-from theory.rare import score_square, square_deviation
+from theory.rare import score_square, square_moments
 from theory.report import norm, unit
 from theory.simulation import effective
 
 #: Its exponential is nearly the largest float.
 LARGEST = 700.0
+
+
+def gradient_scatter(law: TrajectoryLaw, variance: float) -> float:
+    """Return that of one trajectory's ĝ, whose exact variance is given; 0 if that is."""
+    _, deviation = square_moments(law, score_square(law.pi), 1)
+    return (deviation / variance) ** 2 if variance > 0 else 0.0
 
 
 def hessian_scatter(
@@ -29,13 +35,15 @@ def hessian_scatter(
     if variance <= 0:
         return 0.0
     if kind.cross:
-        score = score_square(law.pi)
-        deviation = square_deviation(
-            law, score if v is None else np.sqrt(score) * np.abs(center(law.pi, v)), 2
-        )
+        q = score_square(law.pi)
+        if v is not None:
+            q = np.sqrt(q) * np.abs(center(law.pi, v))
+        _, deviation = square_moments(law, q, 2)
     else:
         square = _own_square(law, kind, v)
-        deviation = square_deviation(law, square if kind.local else np.sqrt(square), 2 - kind.local)
+        _, deviation = square_moments(
+            law, square if kind.local else np.sqrt(square), 2 - kind.local
+        )
     return (deviation / variance) ** 2
 
 

@@ -17,8 +17,8 @@ from tests.theory.cases import lottery, rows_of
 from theory.inner_path import InnerPath, adjoints
 from theory.laws import estimator_laws
 from theory.point import Point
-from theory.rare import score_square, square_deviation
-from theory.scatter import hessian_scatter, product_scatter
+from theory.rare import score_square, square_moments
+from theory.scatter import gradient_scatter, hessian_scatter, product_scatter
 from theory.settings import Settings
 from theory.verdict import disagreements
 from theory.verification import verify
@@ -31,7 +31,7 @@ def law_of(mdp: TabularMDP, theta, horizon: int, baseline) -> TrajectoryLaw:
     return TrajectoryLaw(mdp, theta, horizon=horizon, baseline=baseline, gae_lambda=1.0)
 
 
-def enumerated(mdp, theta, horizon, V_b, q, order) -> float:
+def enumerated(mdp, theta, horizon, V_b, q, order) -> tuple[float, float]:
     """Both sums on every trajectory, conditional expectations by sums over those that agree."""
     every, probability = enumerate_trajectories(mdp, theta, horizon=horizon)
     s, a, after = (x[..., 0] for x in (every.states[:-1], every.actions, every.states[1:]))
@@ -47,8 +47,12 @@ def enumerated(mdp, theta, horizon, V_b, q, order) -> float:
     sums = np.cumsum(summands, axis=0) ** order
     first = sum(surprises[t] * given(sums[t], t) for t in range(horizon))
     second = sum(summands[t] ** order * given(surprises[t:].sum(axis=0), t) for t in range(horizon))
-    variances = [probability @ (W - probability @ W) ** 2 for W in (first, second)]
-    return float(np.sqrt(max(variances)))
+    means = [float(probability @ W) for W in (first, second)]
+    variances = [
+        float(probability @ (W - m) ** 2) for W, m in zip((first, second), means, strict=True)
+    ]
+    which = int(np.argmax(variances))
+    return means[which], variances[which] ** 0.5
 
 
 @pytest.mark.parametrize("horizon", [1, 2, 3])
@@ -60,7 +64,7 @@ def test_against_all_trajectories(horizon, order, scale):
     P = rng.dirichlet(np.full(2, 1 / scale), size=(2, 2))
     mdp = TabularMDP(P, rng.normal(size=(2, 2, 2)), 0.7, rng.dirichlet(np.ones(2)))
     theta, V_b, q = scale * rng.normal(size=(2, 2)), rng.normal(size=2), rng.random(size=(2, 2))
-    found = square_deviation(law_of(mdp, theta, horizon, V_b), q, order)
+    found = square_moments(law_of(mdp, theta, horizon, V_b), q, order)
     assert_close(found, enumerated(mdp, theta, horizon, V_b, q, order), SUMS)
 
 
@@ -72,29 +76,30 @@ def test_squares_of_scores():
 
 def test_a_rare_reward_by_hand():
     """A prize of chance p in one step: squares of 0 or ½ have the variance p(1 − p)/4."""
-    found = square_deviation(
+    found = square_moments(
         law_of(lottery(0.04), np.zeros((2, 2)), 1, np.zeros(2)), np.full((2, 2), 0.5), 1
     )
-    assert_close(found, 0.5 * np.sqrt(0.04 * 0.96), SUMS)
+    assert_close(found, (0.02, 0.5 * np.sqrt(0.04 * 0.96)), SUMS)
 
 
 def test_sizes_of_rewards():
     mdp = TabularMDP.random(3, 2, rng=np.random.default_rng(0))
     theta, V_b, weight = np.zeros((3, 2)), np.arange(3.0), np.ones((3, 2))
-    expected = square_deviation(law_of(mdp, theta, 4, V_b), weight, 1)
+    expected = square_moments(law_of(mdp, theta, 4, V_b), weight, 1)
     for size in (1e-45, 1e45):
         scaled = law_of(mdp.with_reward(size * mdp.R), theta, 4, size * V_b)
-        assert_close(square_deviation(scaled, weight, 1) / size**2, expected, SUMS)
+        assert_close(np.divide(square_moments(scaled, weight, 1), size**2), expected, SUMS)
 
 
 def test_nothing_scatters_without_surprises_or_choices():
     equal = zoo.chain(3).with_reward(np.ones((3, 2))).with_gamma(0.0)
-    assert (
-        square_deviation(law_of(equal, np.zeros((3, 2)), 5, np.ones(3)), np.ones((3, 2)), 1) == 0.0
+    assert square_moments(law_of(equal, np.zeros((3, 2)), 5, np.ones(3)), np.ones((3, 2)), 1) == (
+        0.0,
+        0.0,
     )
     lone = TabularMDP(np.ones((1, 1, 1)), np.ones((1, 1)), 0.5, 0)
     law = law_of(lone, np.zeros((1, 1)), 5, np.zeros(1))
-    assert square_deviation(law, score_square(law.pi), 1) == 0.0
+    assert square_moments(law, score_square(law.pi), 1) == (0.0, 0.0)
 
 
 def path_of(mdp: TabularMDP, step_size: float = 1.0, horizon: int = 1, **options) -> InnerPath:
@@ -102,11 +107,16 @@ def path_of(mdp: TabularMDP, step_size: float = 1.0, horizon: int = 1, **options
     return InnerPath(mdp, source, step_size, 1)
 
 
+def scatter_at(path: InnerPath, i: int) -> float:
+    law = path.law(i)
+    return gradient_scatter(law, covariance.gradient_variance(law))
+
+
 def test_the_scatter_along_a_path_by_hand():
     """x = δψ with δ = 1 of chance p, ‖ψ‖² = ½: a square of ½ over the variance p/2 − ‖E x‖²."""
     path, p = path_of(lottery(0.04), baseline=FixedBaseline(np.zeros(2))), 0.04
     for i in range(2):
-        assert_close(path.scatter(i), (1 - p) / p, SUMS)
+        assert_close(scatter_at(path, i), (1 - p) / p, SUMS)
 
 
 def test_a_rare_action_of_a_nearly_deterministic_policy():
@@ -115,14 +125,14 @@ def test_a_rare_action_of_a_nearly_deterministic_policy():
     path = path_of(arms, 10.0, baseline=FixedBaseline(np.zeros(1)))
     rare = float(softmax(path.iterates[1])[0, 1])
     assert rare < 1e-3
-    assert 0.5 / rare < path.scatter(1) < 2 / rare
+    assert 0.5 / rare < scatter_at(path, 1) < 2 / rare
 
 
 def test_where_all_but_a_rare_event_cancels():
     """δψ is the same for both arms; all the variance is that of a return of chance 1e-5."""
     P = np.array([[[1 - 1e-5, 1e-5]] * 2, [[1.0, 0.0]] * 2])
     mdp = TabularMDP(P, np.array([[0.0, 0.0], [0.0, 1.0]]), 0.5, 1)
-    assert path_of(mdp, horizon=7, baseline=exact_baseline).scatter(0) > 1e4
+    assert scatter_at(path_of(mdp, horizon=7, baseline=exact_baseline), 0) > 1e4
 
 
 @pytest.mark.parametrize("step_size", [0.3, 1.0, 10.0])
@@ -215,7 +225,11 @@ def test_every_simulation_has_its_quantitys_scatter(number):
     for name in ("ad", "lvc", "loaded_dice"):
         laws, kind = estimator_laws(point, name, np.random.SeedSequence(0)), find_estimator(name)
         path = point.path(kind)
-        assert laws["gradient"].simulation.scatter == path.scatter(0) / number > 10
+        assert (
+            laws["gradient"].simulation.scatter
+            == gradient_scatter(path.law(0), laws["gradient"].variance) / number
+            > 10
+        )
         for quantity, v in (("hessian", None), ("hessian·u", point.u)):
             law = laws[quantity]
             expected = hessian_scatter(path.law(0), kind, law.variance, v) / number
