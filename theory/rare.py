@@ -52,7 +52,7 @@ def square_moments(law: TrajectoryLaw, q: Array, order: int) -> tuple[float, flo
     if size == 0 or largest <= 0:  # Rounding may leave less than zero.
         return 0.0, 0.0
     q, squared = q / largest, squared / size
-    square = squared.sum(axis=1).reshape(law.shape)
+    square = law.delta_square / size
     fourth = law.weighted(4).sum(axis=1).reshape(law.shape) / size**2
 
     state, *sums = law.carry_forward([law.under(0, q**k) for k in range(order + 1)])

@@ -64,11 +64,12 @@ class Settings:
         if len(set(self.estimators)) != len(self.estimators):
             raise ValueError(f"name each estimator once, received {', '.join(self.estimators)}")
         alpha: Any = self.step_size
-        number = isinstance(alpha, int | float | np.integer | np.floating)
-        if alpha is not None and (isinstance(alpha, bool) or not number):
-            raise TypeError(f"step_size must be a number or None, received {alpha!r}")
-        if self.step_size is not None and not 0 < self.step_size < np.inf:
-            raise ValueError(f"step_size must be positive and finite, received {self.step_size}")
+        if alpha is not None:
+            number = isinstance(alpha, int | float | np.integer | np.floating)
+            if isinstance(alpha, bool) or not number:
+                raise TypeError(f"step_size must be a number or None, received {alpha!r}")
+            if not 0 < alpha < np.inf:
+                raise ValueError(f"step_size must be positive and finite, received {alpha}")
         _checks.instance(self.baseline, str, "baseline")
         if self.baseline not in BASELINES:
             raise ValueError(

@@ -57,7 +57,7 @@ from theory.statements.lemma_h7 import lemma_h7
 from theory.trajectory_bounds import critic_of
 from theory.verification import check_mdp, verify
 
-RNG, SEED = np.random.default_rng(0), np.random.SeedSequence(0)
+RNG, SEED, SETTINGS = np.random.default_rng(0), np.random.SeedSequence(0), Settings()
 MDP, THETA = TabularMDP.random(2, 2, gamma=0.8, concentration=1.0, rng=RNG), np.zeros((2, 2))
 SOURCE, PROBLEM = Sampled("lvc", 1, 1, zero_baseline), Maml(MDP, 1)
 LIPSCHITZ = Lipschitz(1.0, 0.5, 0.5, 0.5, 1.0, 1.0, 0.5, 1.0, "every θ")
@@ -77,7 +77,7 @@ def curves(loop=(0.2, 2, 8), **change):
     return make_curves(MDP, THETA, Loop(*loop), horizon=1, **change)
 
 
-def sampled(mdp, settings=Settings(), horizon=2, step_size=0.1, stream=SEED):  # noqa: B008
+def sampled(mdp, settings=SETTINGS, horizon=2, step_size=0.1, stream=SEED):
     return list(sampled_checks(mdp, settings, horizon, step_size, stream))
 
 

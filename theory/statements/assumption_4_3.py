@@ -40,6 +40,7 @@ def check(
     source: Sampled,
     outer: Sampled | None = None,
     constants: Noise | None = None,
+    ends: Any = None,
 ) -> tuple[BoundCheck, ...]:
     """Compare the constants of Assumption 4.3 with exact values at points θ.
 
@@ -54,6 +55,8 @@ def check(
         The inner and, if given, the outer estimator.
     constants : Noise, optional
         The certified ones if None.
+    ends : array_like (M, S, A), optional
+        Points of the outer estimator, if they are others.
 
     Returns
     -------
@@ -75,11 +78,15 @@ def check(
     for group in points(thetas, objective):
         for theta in group:
             found = noise_at(objective, theta, source)
-            if outer is not None:
-                found["sigma_p"] = _gradient_noise(last, theta, outer)
             if isinstance(problem, Lirpg):
                 found |= reward_noise_at(objective, theta, source)
             met |= {name: max(value, met.get(name, 0.0)) for name, value in found.items()}
+    if outer is not None:
+        met["sigma_p"] = max(
+            _gradient_noise(last, theta, outer)
+            for group in points(thetas if ends is None else ends, last)
+            for theta in group
+        )
     W = objective.weight
     table = source.baseline.table if isinstance(source.baseline, FixedBaseline) else np.zeros(1)
     size = objective.size + float(np.abs(table).max())
