@@ -1,0 +1,1 @@
+"""One HTML page with all figures, their data and the verdicts on the paper's claims."""

@@ -1,0 +1,1 @@
+"""Runs an experiment's cells on one machine or a cluster, and keeps what is finished."""
