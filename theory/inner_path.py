@@ -15,10 +15,10 @@ from functools import cached_property
 import numpy as np
 
 from tabular._checks import instance, positive_integer
+from tabular.estimate_law import trajectory_law
 from tabular.estimators import Estimate
 from tabular.evaluation import Evaluation
 from tabular.mdp import TabularMDP
-from tabular.meta_moments import trajectory_law
 from tabular.metagradient import positive_number
 from tabular.moments import Expectation
 from tabular.problems import Maml

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tabular import covariance
-from tabular.meta_moments import sandwich
+from tabular.estimate_law import sandwich
 from tests.tabular.surrogates import ESTIMATORS, Law
 from tests.tabular.tiny_cases import law_of, make, own_hessians
 from tests.tabular.tolerances import ENUMERATED, SAME, assert_close

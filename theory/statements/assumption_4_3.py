@@ -18,8 +18,8 @@ import numpy as np
 from tabular import covariance, reward_covariance
 from tabular._checks import instance
 from tabular.baselines import FixedBaseline
+from tabular.estimate_law import sandwich, trajectory_law
 from tabular.mdp import TabularMDP
-from tabular.meta_moments import sandwich, trajectory_law
 from tabular.problems import Lirpg, Problem
 from tabular.registry import Estimator, find_estimator
 from tabular.sources import Mean, Sampled, Update
