@@ -1,0 +1,73 @@
+"""Confidence intervals of a mean over MDPs, from paired differences.
+
+MDPs are drawn independently, so that the differences d_1, ..., d_n of two settings on the same MDPs
+are independent, and their mean has the interval d̄ ± t_{n−1}(1 − a/2) sd(d)/√n (Student). For m
+comparisons behind one claim a is divided by m (Bonferroni), so that all m intervals hold together
+with probability 1 − a. Noise of the simulation is part of the differences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from figures.claims.claim import Comparison
+from tabular._checks import finite_array
+from tabular.transitions import Array
+
+#: Probability that one of a claim's intervals misses.
+MISS = 0.05
+
+
+class Interval(NamedTuple):
+    """Mean and ends, each (...)."""
+
+    mean: Array
+    low: Array
+    high: Array
+
+
+def interval(differences: Any, *, together: int = 1) -> Interval:
+    """Return mean and interval over the last axis, at level 1 − `MISS`/`together`.
+
+    Parameters
+    ----------
+    differences : array_like (..., n)
+        One number an MDP, n >= 2.
+    together : int
+        How many intervals are to hold at once.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two numbers or one is not finite.
+    """
+    d = finite_array(differences, "differences")
+    if d.ndim == 0 or d.shape[-1] < 2:
+        raise ValueError(
+            f"an interval needs the numbers of two MDPs or more, received shape {d.shape}"
+        )
+    n = d.shape[-1]
+    mean = d.mean(axis=-1)
+    half = stats.t.ppf(1 - MISS / (2 * together), n - 1) * d.std(axis=-1, ddof=1) / np.sqrt(n)
+    return Interval(mean, mean - half, mean + half)
+
+
+def comparisons(
+    differences: Mapping[str, Any], *, margin: float | None = None
+) -> tuple[Comparison, ...]:
+    """Return what a claim rests on: differences (n,) by label, their intervals holding together.
+
+    `margin` is None if all are claimed to be positive; otherwise all are claimed to lie within
+    ± margin of zero.
+    """
+    found = []
+    for label, each in differences.items():
+        d = finite_array(each, label)
+        mean, low, high = interval(d, together=len(differences))
+        wins = f"{int((d > 0).sum())} of {d.size}"
+        found.append(Comparison(label, float(mean), float(low), float(high), margin, wins))
+    return tuple(found)

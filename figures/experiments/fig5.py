@@ -1,0 +1,49 @@
+"""Figure 5: sample size and estimator, one inner step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import xarray as xr
+
+from figures.experiments import decomposition, decomposition_picture
+from figures.experiments.paper import (
+    ESTIMATORS,
+    NUM_STEPS,
+    STEP_SIZE,
+    Run,
+    Settings,
+    profiles,
+    run_here,
+)
+
+NAME = "fig5"
+TITLE = "Sample size and estimator, one inner step"
+PLACE = "Figure 5, I.1.3"
+SETTINGS = profiles(
+    {
+        "problem": "maml",
+        "estimators": ESTIMATORS,
+        "permutations": decomposition.PERMUTATIONS,
+        "N": (2, 4, 8, 16, 32, 64, 128, 256),
+        "K": (NUM_STEPS,),
+        "alpha": (STEP_SIZE,),
+    },
+    quick={"N": (2, 8, 32, 128)},
+    smoke={"N": (4, 16)},
+)
+
+
+def compute(settings: Settings, run: Run = run_here) -> xr.Dataset:
+    """Simulated and exact numbers over N."""
+    return decomposition.compute(NAME, settings, run)
+
+
+def draw(data: xr.Dataset) -> Any:
+    """Accuracy, mean along the truth and spread of every permutation against N."""
+    return decomposition_picture.draw(data, "N")
+
+
+def caption(settings: Settings) -> str:
+    """What was run, and how to read it."""
+    return decomposition_picture.caption(settings, "N")

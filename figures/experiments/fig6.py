@@ -1,0 +1,41 @@
+"""Figure 6: inner learning rate and estimator, five inner steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import xarray as xr
+
+from figures.experiments import decomposition, decomposition_picture
+from figures.experiments.paper import ESTIMATORS, Run, Settings, profiles, run_here
+
+NAME = "fig6"
+TITLE = "Inner step size and estimator, five inner steps"
+PLACE = "Figure 6, I.1.3"
+SETTINGS = profiles(
+    {
+        "problem": "maml",
+        "estimators": ESTIMATORS,
+        "permutations": decomposition.PERMUTATIONS,
+        "N": (32,),
+        "K": (5,),
+        "alpha": (1.0, 3.0, 5.0, 7.0, 9.0, 11.0, 13.0),
+    },
+    quick={"alpha": (1.0, 5.0, 9.0, 13.0)},
+    smoke={"K": (2,), "N": (4,), "alpha": (1.0, 10.0)},
+)
+
+
+def compute(settings: Settings, run: Run = run_here) -> xr.Dataset:
+    """Simulated and exact numbers over α."""
+    return decomposition.compute(NAME, settings, run)
+
+
+def draw(data: xr.Dataset) -> Any:
+    """Accuracy, mean along the truth and spread of every permutation against α."""
+    return decomposition_picture.draw(data, "alpha")
+
+
+def caption(settings: Settings) -> str:
+    """What was run, and how to read it."""
+    return decomposition_picture.caption(settings, "alpha")

@@ -1,0 +1,41 @@
+"""Figure 7: inner steps and estimator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import xarray as xr
+
+from figures.experiments import decomposition, decomposition_picture
+from figures.experiments.paper import ESTIMATORS, STEP_SIZE, Run, Settings, profiles, run_here
+
+NAME = "fig7"
+TITLE = "Inner steps and estimator"
+PLACE = "Figure 7, I.1.3"
+SETTINGS = profiles(
+    {
+        "problem": "maml",
+        "estimators": ESTIMATORS,
+        "permutations": decomposition.PERMUTATIONS,
+        "N": (32,),
+        "K": (1, 2, 3, 4, 5, 6),
+        "alpha": (STEP_SIZE,),
+    },
+    quick={"K": (1, 2, 4, 6)},
+    smoke={"K": (1, 2), "N": (4,)},
+)
+
+
+def compute(settings: Settings, run: Run = run_here) -> xr.Dataset:
+    """Simulated and exact numbers over K."""
+    return decomposition.compute(NAME, settings, run)
+
+
+def draw(data: xr.Dataset) -> Any:
+    """Accuracy, mean along the truth and spread of every permutation against K."""
+    return decomposition_picture.draw(data, "K")
+
+
+def caption(settings: Settings) -> str:
+    """What was run, and how to read it."""
+    return decomposition_picture.caption(settings, "K")
