@@ -6,7 +6,7 @@ from typing import Any
 
 import xarray as xr
 
-from figures.experiments import decomposition, decomposition_picture
+from figures.experiments import decomposition
 from figures.experiments.paper import (
     ESTIMATORS,
     NUM_STEPS,
@@ -16,6 +16,7 @@ from figures.experiments.paper import (
     profiles,
     run_here,
 )
+from figures.pictures import decomposition as picture
 
 NAME = "fig5"
 TITLE = "Sample size and estimator, one inner step"
@@ -41,9 +42,9 @@ def compute(settings: Settings, run: Run = run_here) -> xr.Dataset:
 
 def draw(data: xr.Dataset) -> Any:
     """Accuracy, mean along the truth and spread of every permutation against N."""
-    return decomposition_picture.draw(data, "N")
+    return picture.draw(data, "N")
 
 
 def caption(settings: Settings) -> str:
     """What was run, and how to read it."""
-    return decomposition_picture.caption(settings, "N")
+    return picture.caption(settings, "N")

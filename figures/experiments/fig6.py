@@ -6,8 +6,9 @@ from typing import Any
 
 import xarray as xr
 
-from figures.experiments import decomposition, decomposition_picture
+from figures.experiments import decomposition
 from figures.experiments.paper import ESTIMATORS, Run, Settings, profiles, run_here
+from figures.pictures import decomposition as picture
 
 NAME = "fig6"
 TITLE = "Inner step size and estimator, five inner steps"
@@ -33,9 +34,9 @@ def compute(settings: Settings, run: Run = run_here) -> xr.Dataset:
 
 def draw(data: xr.Dataset) -> Any:
     """Accuracy, mean along the truth and spread of every permutation against α."""
-    return decomposition_picture.draw(data, "alpha")
+    return picture.draw(data, "alpha")
 
 
 def caption(settings: Settings) -> str:
     """What was run, and how to read it."""
-    return decomposition_picture.caption(settings, "alpha")
+    return picture.caption(settings, "alpha")

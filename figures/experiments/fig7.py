@@ -6,8 +6,9 @@ from typing import Any
 
 import xarray as xr
 
-from figures.experiments import decomposition, decomposition_picture
+from figures.experiments import decomposition
 from figures.experiments.paper import ESTIMATORS, STEP_SIZE, Run, Settings, profiles, run_here
+from figures.pictures import decomposition as picture
 
 NAME = "fig7"
 TITLE = "Inner steps and estimator"
@@ -33,9 +34,9 @@ def compute(settings: Settings, run: Run = run_here) -> xr.Dataset:
 
 def draw(data: xr.Dataset) -> Any:
     """Accuracy, mean along the truth and spread of every permutation against K."""
-    return decomposition_picture.draw(data, "K")
+    return picture.draw(data, "K")
 
 
 def caption(settings: Settings) -> str:
     """What was run, and how to read it."""
-    return decomposition_picture.caption(settings, "K")
+    return picture.caption(settings, "K")

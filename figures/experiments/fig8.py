@@ -1,0 +1,47 @@
+"""Figure 8: LIRPG, whose meta-parameters are an intrinsic reward: spread over N and K.
+
+I and III are exact, so that the estimator's Hessian is all that is sampled (and the derivative by
+the intrinsic reward, which is the same for all estimators). φ = 0, λ = 0.9, α = 10.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import xarray as xr
+
+from figures.experiments import decomposition
+from figures.experiments.paper import STEP_SIZE, Run, Settings, profiles, run_here
+from figures.pictures import decomposition as picture
+
+NAME = "fig8"
+TITLE = "Intrinsic rewards (LIRPG): Hessian estimators"
+PLACE = "Figure 8, I.1.4"
+SETTINGS = profiles(
+    {
+        "problem": "lirpg",
+        "estimators": ("ad", "lvc"),
+        "permutations": ("ESE",),
+        "N": (16, 32, 64, 128, 256),
+        "K": (1, 2, 3, 4, 5),
+        "alpha": (STEP_SIZE,),
+        "gae_lambda": 0.9,
+    },
+    quick={"K": (1, 2, 5), "N": (16, 64, 256)},
+    smoke={"K": (1, 2), "N": (4,)},
+)
+
+
+def compute(settings: Settings, run: Run = run_here) -> xr.Dataset:
+    """Simulated and exact numbers over N and K."""
+    return decomposition.compute(NAME, settings, run)
+
+
+def draw(data: xr.Dataset) -> Any:
+    """Accuracy, mean along the truth and spread against N, one column for each K."""
+    return picture.draw(data, "N", by="K")
+
+
+def caption(settings: Settings) -> str:
+    """What was run, and how to read it."""
+    return picture.lirpg_caption(settings)

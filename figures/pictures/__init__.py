@@ -1,0 +1,1 @@
+"""The pictures of the experiments, drawn from their stored numbers."""
