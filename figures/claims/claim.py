@@ -42,7 +42,7 @@ class Comparison:
     def verdict(self) -> Verdict:
         """What the interval says of this comparison alone."""
         if self.margin is None:
-            holds, fails = self.low > 0, self.high < 0
+            holds, fails = self.low > 0, self.high <= 0
         else:
             holds = -self.margin < self.low and self.high < self.margin
             fails = self.low > self.margin or self.high < -self.margin

@@ -57,17 +57,30 @@ def interval(differences: Any, *, together: int = 1) -> Interval:
 
 
 def comparisons(
-    differences: Mapping[str, Any], *, margin: float | None = None
+    positive: Mapping[str, Any] | None = None,
+    *,
+    equal: Mapping[str, Any] | None = None,
+    margin: float = 0.0,
 ) -> tuple[Comparison, ...]:
-    """Return what a claim rests on: differences (n,) by label, their intervals holding together.
+    """Return what a claim rests on, all intervals holding together.
 
-    `margin` is None if all are claimed to be positive; otherwise all are claimed to lie within
-    ± margin of zero.
+    Parameters
+    ----------
+    positive, equal : mapping, optional
+        Differences (n,), one an MDP, by label: claimed to be positive, or within ± margin of zero.
+    margin : float
+        For `equal`.
     """
-    found = []
-    for label, each in differences.items():
-        d = finite_array(each, label)
-        mean, low, high = interval(d, together=len(differences))
-        wins = f"{int((d > 0).sum())} of {d.size}"
-        found.append(Comparison(label, float(mean), float(low), float(high), margin, wins))
-    return tuple(found)
+    positive, equal = positive or {}, equal or {}
+    together = len(positive) + len(equal)
+    return tuple(
+        _comparison(label, differences, together, limit)
+        for group, limit in ((positive, None), (equal, margin))
+        for label, differences in group.items()
+    )
+
+
+def _comparison(label: str, differences: Any, together: int, margin: float | None) -> Comparison:
+    d = finite_array(differences, label)
+    mean, low, high = map(float, interval(d, together=together))
+    return Comparison(label, mean, low, high, margin, f"{int((d > 0).sum())} of {d.size}")

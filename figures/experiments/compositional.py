@@ -12,12 +12,15 @@ second moments, α σ_in √(Σ_{j<K} (1 + αc₁)^{2j}), with the constants c�
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import product
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from figures.claims import abstract
+from figures.claims.claim import Claim
 from figures.experiments.paper import (
     Run,
     Settings,
@@ -96,7 +99,11 @@ def compute(settings: Settings, run: Run = run_here) -> xr.Dataset:
         "mdp": np.arange(mdps),
         "trial": np.arange(settings["trials"]),
     }
-    return describe(xr.Dataset(variables, coordinates), names=names)
+    return describe(
+        xr.Dataset(variables, coordinates),
+        names=names,
+        K_over_alpha=settings["fixed"]["alpha"]["K"],
+    )
 
 
 def simulate(settings: Settings) -> Result:
@@ -184,3 +191,8 @@ def draw(data: xr.Dataset) -> Any:
 def caption(settings: Settings) -> str:
     """What was run, and how to read it."""
     return picture.caption(settings)
+
+
+def claims(data: Mapping[str, xr.Dataset]) -> list[Claim]:
+    """What the paper says of them, with verdicts."""
+    return abstract.compositional(data[NAME]) if NAME in data else []

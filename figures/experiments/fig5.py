@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import xarray as xr
 
+from figures.claims import sample_size, spread
+from figures.claims.claim import Claim
 from figures.experiments import decomposition
 from figures.experiments.paper import (
     ESTIMATORS,
@@ -48,3 +51,13 @@ def draw(data: xr.Dataset) -> Any:
 def caption(settings: Settings) -> str:
     """What was run, and how to read it."""
     return picture.caption(settings, "N")
+
+
+def claims(data: Mapping[str, xr.Dataset]) -> list[Claim]:
+    """What the paper says of them, with verdicts."""
+    if NAME not in data:
+        return []
+    return [
+        *sample_size.claims(data[NAME], data.get("tradeoff")),
+        *spread.claims(data[NAME], NAME),
+    ]

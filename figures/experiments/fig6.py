@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import xarray as xr
 
+from figures.claims import many_steps, spread
+from figures.claims.claim import Claim
 from figures.experiments import decomposition
 from figures.experiments.paper import ESTIMATORS, Run, Settings, profiles, run_here
 from figures.pictures import decomposition as picture
@@ -40,3 +43,10 @@ def draw(data: xr.Dataset) -> Any:
 def caption(settings: Settings) -> str:
     """What was run, and how to read it."""
     return picture.caption(settings, "alpha")
+
+
+def claims(data: Mapping[str, xr.Dataset]) -> list[Claim]:
+    """What the paper says of them, with verdicts."""
+    if NAME not in data:
+        return []
+    return [*many_steps.claims(data[NAME], "alpha"), *spread.claims(data[NAME], NAME)]

@@ -6,10 +6,13 @@ the intrinsic reward, which is the same for all estimators). φ = 0, λ = 0.9, �
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import xarray as xr
 
+from figures.claims import lirpg
+from figures.claims.claim import Claim
 from figures.experiments import decomposition
 from figures.experiments.paper import STEP_SIZE, Run, Settings, profiles, run_here
 from figures.pictures import decomposition as picture
@@ -45,3 +48,8 @@ def draw(data: xr.Dataset) -> Any:
 def caption(settings: Settings) -> str:
     """What was run, and how to read it."""
     return picture.lirpg_caption(settings)
+
+
+def claims(data: Mapping[str, xr.Dataset]) -> list[Claim]:
+    """What the paper says of them, with verdicts."""
+    return lirpg.claims(data[NAME]) if NAME in data else []

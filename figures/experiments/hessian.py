@@ -14,11 +14,14 @@ beside term (ii) of Theorem 4.5 ([Liu2022]), ‖p‖ ((a + αΔ)^K − a^K) with
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from figures.claims import abstract
+from figures.claims.claim import Claim
 from figures.experiments.paper import (
     Run,
     Settings,
@@ -76,7 +79,7 @@ def compute(settings: Settings, run: Run = run_here) -> xr.Dataset:
         "mdp": np.arange(settings["mdps"]),
         "trial": np.arange(settings["trials"]),
     }
-    return describe(xr.Dataset(variables, coordinates), names=NAMES)
+    return describe(xr.Dataset(variables, coordinates), names=NAMES, K=settings["K"])
 
 
 def simulate(settings: Settings) -> Result:
@@ -147,3 +150,8 @@ def draw(data: xr.Dataset) -> Any:
 def caption(settings: Settings) -> str:
     """What was run, and how to read it."""
     return picture.caption(settings)
+
+
+def claims(data: Mapping[str, xr.Dataset]) -> list[Claim]:
+    """What the paper says of them, with verdicts."""
+    return abstract.hessian(data[NAME], data.get("tradeoff")) if NAME in data else []

@@ -6,11 +6,13 @@ and the standard deviation σ = c ‖V‖₂/S of the critic's noise.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from figures.claims.claim import Claim
 from figures.experiments.paper import (
     Run,
     Settings,
@@ -75,3 +77,8 @@ def draw(data: xr.Dataset) -> Any:
 def caption(settings: Settings) -> str:
     """What was run, and how to read it."""
     return picture.caption(settings)
+
+
+def claims(_: Mapping[str, xr.Dataset]) -> list[Claim]:
+    """The paper says nothing about these numbers."""
+    return []

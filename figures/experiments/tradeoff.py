@@ -11,12 +11,14 @@ estimator 1 from N* = (f₂ − f₁)/(b₁² + w₁ − b₂² − w₂) on, if
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from figures.claims.claim import Claim
 from figures.experiments.paper import (
     ESTIMATORS,
     NUM_STEPS,
@@ -141,3 +143,8 @@ def draw(data: xr.Dataset) -> Any:
 def caption(settings: Settings) -> str:
     """What was run, and how to read it."""
     return picture.caption(settings)
+
+
+def claims(_: Mapping[str, xr.Dataset]) -> list[Claim]:
+    """The paper says nothing about these numbers."""
+    return []

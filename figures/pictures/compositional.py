@@ -62,7 +62,7 @@ def caption(settings: Settings) -> str:
     return (
         f"Sampled inner steps, exact Hessians and outer gradient (SEE): {settings['mdps']} random "
         f"MDPs, {settings['trials']} trials on each; {held}. Markers: mean over MDPs with its 95% "
-        "interval. Above, the error of the last iterate, its exact leading order (exact for K = 1), "
-        "and Lemma 4.4 in second moments with the constants along the exact path. Below, the error "
+        "interval. Above, the error of the last iterate, its exact leading order (exact for K = "
+        "1), and Lemma 4.4 in second moments with the constants along the exact path. Below, the error "
         "of the meta-gradient, and the size of the exact one."
     )

@@ -1,0 +1,60 @@
+"""Reading numbers out of the figures' data, and putting what was seen into words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from figures.claims.claim import Comparison
+from figures.palette import ESTIMATOR_LOOKS
+from tabular.transitions import Array
+
+#: Two accuracies are comparable within this: a twentieth of the way from no relation to identity.
+COMPARABLE = 0.05
+#: Most comparisons named one by one.
+NAMED = 4
+
+
+def over_grid(data: xr.Dataset, name: str, estimator: str, permutation: str) -> xr.DataArray:
+    """One quantity by N, K, α and MDP, averaged over trials."""
+    each = data[name].sel(estimator=estimator, permutation=permutation)
+    return each.mean("trial") if "trial" in each.dims else each
+
+
+def accuracy(data: xr.Dataset, estimator: str, permutation: str) -> Array:
+    """Mean accuracy over the whole grid of the figure, one number an MDP."""
+    each = over_grid(data, "accuracy", estimator, permutation)
+    return np.asarray(each.mean(("N", "K", "alpha")))
+
+
+def log_spread(data: xr.Dataset, estimator: str, permutation: str, name: str = "sum_sd") -> Array:
+    """Mean over the grid of ln Σ sd (or of another spread), one number an MDP."""
+    each = np.log(over_grid(data, name, estimator, permutation))
+    return np.asarray(each.mean(("N", "K", "alpha")))
+
+
+def label(estimator: str) -> str:
+    """The estimator's name in print."""
+    return ESTIMATOR_LOOKS[estimator].label
+
+
+def summary(comparisons: Sequence[Comparison]) -> str:
+    """How many comparisons hold, and which do not."""
+    count = len(comparisons)
+    failing = [c for c in comparisons if c.verdict == "not reproduced"]
+    open_ones = [c for c in comparisons if c.verdict == "inconclusive"]
+    holding = count - len(failing) - len(open_ones)
+    parts = [f"{holding} of {count} comparisons hold"]
+    if failing:
+        parts.append(f"{len(failing)} fail: {_named(failing)}")
+    if open_ones:
+        parts.append(f"{len(open_ones)} are open: {_named(open_ones)}")
+    return "; ".join(parts) + "."
+
+
+def _named(comparisons: Sequence[Comparison]) -> str:
+    """The first few with their means and intervals."""
+    each = [f"{c.label} {c.mean:+.2g} [{c.low:+.2g}, {c.high:+.2g}]" for c in comparisons[:NAMED]]
+    return ", ".join(each) + (", ..." if len(comparisons) > NAMED else "")
