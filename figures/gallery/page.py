@@ -63,7 +63,7 @@ def render(
         "Profile": escape(str(profile)),
         "Seed": str(seed),
         "Versions": ", ".join(f"{escape(what)} {escape(is_)}" for what, is_ in versions.items()),
-        "Machine": "number of cores unknown" if cores is None else f"{cores} cores",
+        "Cores": "unknown" if cores is None else str(cores),
         "Wall time": duration(wall_seconds),
         "To repeat": f"<code>{escape(command)}</code>",
     }
