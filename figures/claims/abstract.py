@@ -27,7 +27,7 @@ HESSIAN = "O((K − 1) Δ_H^{K−1})"
 def compositional(data: xr.Dataset) -> list[Claim]:
     """Entries on the first rate, from the errors of sampled inner steps."""
     names = [str(name) for name in data.estimator.values]
-    steps = {
+    steps: dict[str, Any] = {
         sweep: np.sqrt((data[f"steps_over_{sweep}"] ** 2).mean("trial"))
         for sweep in ("N", "alpha", "K")
     }
@@ -88,8 +88,8 @@ def compositional(data: xr.Dataset) -> list[Claim]:
 
 def _worst(data: xr.Dataset, steps: xr.DataArray, estimator: str, sweep: str) -> Array:
     """ln bound/error where it is smallest on average, by MDP."""
-    ratio = np.log(data[f"bound_steps_over_{sweep}"] / steps).sel(estimator=estimator)
-    worst = int(ratio.mean("mdp").argmin())
+    ratio: Any = np.log(data[f"bound_steps_over_{sweep}"] / steps).sel(estimator=estimator)
+    worst = int(np.argmin(ratio.mean("mdp").values))
     return np.asarray(ratio.isel({sweep: worst}))
 
 

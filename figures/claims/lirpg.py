@@ -20,8 +20,9 @@ def claims(data: xr.Dataset) -> list[Claim]:
     exact = np.log(data.exact_sum_sd.squeeze(("permutation", "alpha"), drop=True))
     same = exact.sel(estimator="ad", K=1) - exact.sel(estimator="lvc", K=1)
     one = comparisons({"ln Σsd AD/LVC, K = 1, exact": np.round(same.mean("N").values, 9)})
-    K = int(min(3, data.K.values.max()))
-    ends = data.exact_scatter.squeeze(("permutation", "alpha"), drop=True).sel(K=K).mean("mdp")
+    traces = data.exact_scatter.squeeze(("permutation", "alpha"), drop=True).mean("mdp")
+    K = int(traces.K[np.isfinite(traces.isel(estimator=0, N=0))].max())
+    ends = traces.sel(K=K)
     low, high = int(data.N[0]), int(data.N[-1])
     falls = {
         name: float(ends.sel(estimator=name, N=low) / ends.sel(estimator=name, N=high))

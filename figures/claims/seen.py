@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -31,7 +32,7 @@ def accuracy(data: xr.Dataset, estimator: str, permutation: str) -> Array:
 
 def log_spread(data: xr.Dataset, estimator: str, permutation: str, name: str = "sum_sd") -> Array:
     """Mean over the grid of ln Σ sd (or of another spread), one number an MDP."""
-    each = np.log(over_grid(data, name, estimator, permutation))
+    each: Any = np.log(over_grid(data, name, estimator, permutation))
     return np.asarray(each.mean(("N", "K", "alpha")))
 
 

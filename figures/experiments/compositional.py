@@ -32,7 +32,7 @@ from figures.experiments.paper import (
     source,
 )
 from figures.pictures import compositional as picture
-from figures.sweep.cell import Result, stream
+from figures.sweep.cell import Cell, Result, stream
 from tabular.estimate_law import EstimateLaw, estimate_law, square
 from tabular.metagradient import EXACT, meta_gradient
 from tabular.problems import Maml
@@ -48,6 +48,10 @@ SWEEPS: dict[str, dict[str, Any]] = {
     "alpha": {"K": 6, "N": 32},
     "K": {"alpha": 3.0, "N": 32},
 }
+ALT = (
+    "Error of the last inner iterate with its leading order and bound, and error of the meta- "
+    "gradient, against N, step size and number of steps."
+)
 SETTINGS = profiles(
     {
         "estimators": ("lvc", "dice"),
@@ -75,16 +79,19 @@ NAMES = {
 }
 
 
+def cells(settings: Settings) -> list[Cell]:
+    """What there is to compute."""
+    return [
+        cell
+        for name in settings["estimators"]
+        for cell in per_mdp(NAME, settings, name, simulate, estimator=name)
+    ]
+
+
 def compute(settings: Settings, run: Run = run_here) -> xr.Dataset:
     """Simulated and exact numbers over N, α and K: variables `steps_over_N`, ..."""
     estimators, mdps = settings["estimators"], settings["mdps"]
-    results = run(
-        [
-            cell
-            for name in estimators
-            for cell in per_mdp(NAME, settings, name, simulate, estimator=name)
-        ]
-    )
+    results = run(cells(settings))
     variables: dict[str, Any] = {}
     names = {}
     for sweep, name in product(SWEEPS, (*SIMULATED, *EXACTLY, "truth")):

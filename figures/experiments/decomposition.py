@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from figures.experiments.paper import Run, Settings, describe, per_mdp, random_mdp, source
-from figures.sweep.cell import Result, stream
+from figures.experiments.paper import Settings, describe, per_mdp, random_mdp, source
+from figures.sweep.cell import Cell, Result, stream
 from tabular.estimate_law import centered
 from tabular.meta_moments import PathLaw
 from tabular.metagradient import EXACT, meta_gradient
@@ -54,16 +54,19 @@ NAMES = {
 }
 
 
-def compute(figure: str, settings: Settings, run: Run) -> xr.Dataset:
-    """Simulate, and compute the exact counterparts, on every MDP."""
-    estimators = settings["estimators"]
-    cells = [
+def cells(figure: str, settings: Settings) -> list[Cell]:
+    """One cell an estimator and MDP, and one an MDP for the exact counterparts."""
+    simulated = [
         cell
-        for name in estimators
+        for name in settings["estimators"]
         for cell in per_mdp(figure, settings, name, simulate, estimator=name)
     ]
-    cells += per_mdp(figure, settings, "exact", exactly)
-    results = run(cells)
+    return [*simulated, *per_mdp(figure, settings, "exact", exactly)]
+
+
+def dataset(settings: Settings, results: list[Result]) -> xr.Dataset:
+    """Label the results of the cells."""
+    estimators = settings["estimators"]
     mdps = settings["mdps"]
     variables: dict[str, Any] = {}
     for name in SIMULATED:
@@ -103,7 +106,7 @@ def problem(settings: Settings) -> tuple[Maml | Lirpg, Array]:
     return (Lirpg(mdp, zero) if settings["problem"] == "lirpg" else Maml(mdp)), zero
 
 
-def sources(permutation: str, sampled: Sampled) -> dict[str, Exact | Sampled]:
+def sources(permutation: str, sampled: Sampled) -> dict[str, Any]:
     """Sources I, II and III of a permutation such as "SES"."""
     roles = ("path", "curvature", "outer")
     letters = zip(roles, permutation, strict=True)
@@ -171,17 +174,17 @@ def exactly(settings: Settings) -> Result:
     truths = {key: law.moments().mean.ravel() for key, law in laws.items()}
     estimators = []
     for name in settings["estimators"]:
-        rows = []
+        rows: list[tuple[Any, ...]] = []
         for permutation, (N, K, alpha) in product(settings["permutations"], points(settings)):
             law, truth = laws[K, alpha], truths[K, alpha]
             if permutation[0] == "S":
                 rows.append((np.nan,) * len(EXACTLY))
                 continue
-            chosen: dict[str, Any] = sources(permutation, source(settings, name, N))
+            chosen = sources(permutation, source(settings, name, N))
             if has_variance(settings["problem"], name, permutation, K):
                 mean, table = law.moments(curvature=chosen["curvature"], outer=chosen["outer"])
             else:
-                means = {role: expected(one) for role, one in chosen.items()}
+                means: Any = {role: expected(one) for role, one in chosen.items()}
                 mean = meta_gradient(meta, zero, step_size=alpha, num_steps=K, **means)
                 table = np.full(truth.size**2, np.nan)
             mean, table = mean.ravel(), table.reshape(truth.size, truth.size)
@@ -190,7 +193,7 @@ def exactly(settings: Settings) -> Result:
             rows.append(
                 (
                     mean @ truth / square,
-                    np.sqrt(max(truth @ table @ truth, 0.0)) / square,
+                    np.sqrt((truth @ table @ truth).clip(min=0)) / square,
                     cosine(mean, truth),
                     variances.sum(),
                     np.sqrt(variances).sum(),

@@ -12,10 +12,15 @@ from figures.claims.claim import Claim
 from figures.experiments import decomposition
 from figures.experiments.paper import ESTIMATORS, STEP_SIZE, Run, Settings, profiles, run_here
 from figures.pictures import decomposition as picture
+from figures.sweep.cell import Cell
 
 NAME = "fig7"
 TITLE = "Inner steps and estimator"
 PLACE = "Figure 7, I.1.3"
+ALT = (
+    "Accuracy, mean along the truth and spread of four estimators against the number of inner "
+    "steps, in one column for each of seven choices of what is sampled."
+)
 SETTINGS = profiles(
     {
         "problem": "maml",
@@ -30,9 +35,14 @@ SETTINGS = profiles(
 )
 
 
+def cells(settings: Settings) -> list[Cell]:
+    """What there is to compute."""
+    return decomposition.cells(NAME, settings)
+
+
 def compute(settings: Settings, run: Run = run_here) -> xr.Dataset:
     """Simulated and exact numbers over K."""
-    return decomposition.compute(NAME, settings, run)
+    return decomposition.dataset(settings, run(cells(settings)))
 
 
 def draw(data: xr.Dataset) -> Any:

@@ -16,10 +16,15 @@ from figures.claims.claim import Claim
 from figures.experiments import decomposition
 from figures.experiments.paper import STEP_SIZE, Run, Settings, profiles, run_here
 from figures.pictures import decomposition as picture
+from figures.sweep.cell import Cell
 
 NAME = "fig8"
 TITLE = "Intrinsic rewards (LIRPG): Hessian estimators"
 PLACE = "Figure 8, I.1.4"
+ALT = (
+    "Accuracy, mean along the truth and spread of AD and LVC for LIRPG against the number of "
+    "trajectories, in one column for each number of inner steps."
+)
 SETTINGS = profiles(
     {
         "problem": "lirpg",
@@ -35,9 +40,14 @@ SETTINGS = profiles(
 )
 
 
+def cells(settings: Settings) -> list[Cell]:
+    """What there is to compute."""
+    return decomposition.cells(NAME, settings)
+
+
 def compute(settings: Settings, run: Run = run_here) -> xr.Dataset:
     """Simulated and exact numbers over N and K."""
-    return decomposition.compute(NAME, settings, run)
+    return decomposition.dataset(settings, run(cells(settings)))
 
 
 def draw(data: xr.Dataset) -> Any:

@@ -32,7 +32,7 @@ from figures.experiments.paper import (
     run_here,
 )
 from figures.pictures import hessian as picture
-from figures.sweep.cell import Result, stream
+from figures.sweep.cell import Cell, Result, stream
 from tabular.metagradient import EXACT, adapt
 from tabular.problems import Maml
 from tabular.transitions import Array
@@ -40,6 +40,10 @@ from tabular.transitions import Array
 NAME = "hessian"
 TITLE = "Hessian error against its bound"
 PLACE = "main text, bound figures"
+ALT = (
+    "Error of the meta-gradient against the size of an added Hessian error for four step "
+    "sizes, with bias and bound, and the share of the bound that the bias uses."
+)
 SETTINGS = profiles(
     {
         "K": 2,
@@ -66,9 +70,14 @@ DIMS = {
 }
 
 
+def cells(settings: Settings) -> list[Cell]:
+    """What there is to compute."""
+    return per_mdp(NAME, settings, "all", simulate)
+
+
 def compute(settings: Settings, run: Run = run_here) -> xr.Dataset:
     """Simulated and exact numbers over c and α."""
-    results = run(per_mdp(NAME, settings, "all", simulate))
+    results = run(cells(settings))
     variables = {}
     for name, dims in DIMS.items():
         each = np.array([result[name] for result in results])

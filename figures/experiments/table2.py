@@ -23,13 +23,14 @@ from figures.experiments.paper import (
     run_here,
 )
 from figures.pictures import table2 as picture
-from figures.sweep.cell import Result
+from figures.sweep.cell import Cell, Result
 from tabular import exact, moments
 from tabular.baselines import NoisyBaseline
 
 NAME = "table2"
 TITLE = "Settings and random MDPs"
 PLACE = "Table 2, I.1.1"
+ALT = "Two tables: the settings of Table 2, and exact facts of the random MDPs."
 SETTINGS = profiles({"inner_step_size": 10.0, "inner_steps": 1}, quick={}, smoke={})
 NAMES = {
     "value": "J at the uniform policy",
@@ -41,9 +42,14 @@ NAMES = {
 }
 
 
+def cells(settings: Settings) -> list[Cell]:
+    """What there is to compute."""
+    return per_mdp(NAME, settings, "facts", facts)
+
+
 def compute(settings: Settings, run: Run = run_here) -> xr.Dataset:
     """Exact facts of every MDP."""
-    results = run(per_mdp(NAME, settings, "facts", facts))
+    results = run(cells(settings))
     variables: dict[str, Any] = {
         name: ("mdp", np.array([result[name] for result in results])) for name in NAMES
     }

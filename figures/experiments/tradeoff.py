@@ -33,7 +33,7 @@ from figures.experiments.paper import (
     source,
 )
 from figures.pictures import tradeoff as picture
-from figures.sweep.cell import Result, stream
+from figures.sweep.cell import Cell, Result, stream
 from tabular.meta_moments import PathLaw
 from tabular.metagradient import meta_gradient
 from tabular.problems import Maml
@@ -41,6 +41,10 @@ from tabular.problems import Maml
 NAME = "tradeoff"
 TITLE = "Bias against variance of the Hessian estimators"
 PLACE = "beyond the paper"
+ALT = (
+    "Bias against standard deviation of four Hessian estimators, and their error against the "
+    "number of trajectories with the numbers where the curves cross."
+)
 SETTINGS = profiles(
     {
         "estimators": ESTIMATORS,
@@ -64,9 +68,14 @@ NAMES = {
 }
 
 
+def cells(settings: Settings) -> list[Cell]:
+    """What there is to compute."""
+    return per_mdp(NAME, settings, "all", simulate)
+
+
 def compute(settings: Settings, run: Run = run_here) -> xr.Dataset:
     """Exact parts of the mean squared error, the simulated whole, and the crossovers N*."""
-    results = run(per_mdp(NAME, settings, "all", simulate))
+    results = run(cells(settings))
     variables: dict[str, Any] = {}
     for name in ("bias", "falling", "lasting", "square", "square_sd"):
         each = np.moveaxis(np.array([result[name] for result in results]), 0, -1)

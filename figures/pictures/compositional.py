@@ -28,7 +28,7 @@ def draw(data: xr.Dataset) -> Any:
         at = data[sweep].values
         for name in map(str, data.estimator.values):
             here, look = data.sel(estimator=name), ESTIMATOR_LOOKS[name]
-            steps = np.sqrt((here[f"steps_over_{sweep}"] ** 2).mean("trial"))
+            steps: Any = np.sqrt((here[f"steps_over_{sweep}"] ** 2).mean("trial"))
             meta = here[f"meta_over_{sweep}"].mean("trial")
             label = LABELS[name]
             simulated(column[0], at, steps.values, look, joined=False, label=label)
@@ -63,6 +63,6 @@ def caption(settings: Settings) -> str:
         f"Sampled inner steps, exact Hessians and outer gradient (SEE): {settings['mdps']} random "
         f"MDPs, {settings['trials']} trials on each; {held}. Markers: mean over MDPs with its 95% "
         "interval. Above, the error of the last iterate, its exact leading order (exact for K = "
-        "1), and Lemma 4.4 in second moments with the constants along the exact path. Below, the error "
-        "of the meta-gradient, and the size of the exact one."
+        "1), and Lemma 4.4 in second moments with the constants along the exact path. Below, the "
+        "error of the meta-gradient, and the size of the exact one."
     )

@@ -73,8 +73,8 @@ def _curve(axis: Any, here: xr.Dataset, row: str, x: str, name: str) -> None:
     each = here[row].mean("trial") if "trial" in here[row].dims else here[row]
     exact = here[f"exact_{row}"].mean("mdp", skipna=False).values
     landed = row != "accuracy" and bool(np.isfinite(exact).all())
-    each = each.transpose(x, "mdp").values
-    simulated(axis, at, each, look, joined=not landed, label=look.label)
+    values = each.transpose(x, "mdp").values
+    simulated(axis, at, values, look, joined=not landed, label=look.label)
     style = ":" if row == "accuracy" else "-"
     axis.plot(at, exact, color=look.color, linewidth=1.1, linestyle=style)
 
@@ -93,10 +93,11 @@ def caption(settings: Settings, varied: str) -> str:
         f"(Student, {settings['mdps']} MDPs). Top: cosine with the exact meta-gradient; dotted, "
         "that of the exact expected estimate, which many trajectories reach. Middle: estimate "
         "along the truth, relative to it (1 without bias); solid lines are the exact expectation. "
-        "Bottom: sum over components of the standard deviation; solid lines follow from the exact covariance. "
-        "Exact lines are drawn wherever the path is exact; the covariance of Hessians with cross "
-        "terms (Loaded-DiCE, DiCE) only for one inner step, and with a sampled outer gradient only "
-        "where the critic has no noise (DiCE). Where no line is exact, dashes join the markers."
+        "Bottom: sum over components of the standard deviation; solid lines follow from the exact "
+        "covariance. Exact lines are drawn wherever the path is exact; the covariance of Hessians "
+        "with cross terms (Loaded-DiCE, DiCE) only for one inner step, and with a sampled "
+        "outer gradient only where the critic has no noise (DiCE). Where no line is exact, dashes "
+        "join the markers."
     )
 
 

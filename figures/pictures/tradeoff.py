@@ -64,7 +64,7 @@ def _curves(axis: Any, here: xr.Dataset) -> None:
         each = (np.sqrt(one.square) / one.truth).transpose("N", "mdp").values
         simulated(axis, one.N.values, each, look, joined=False, label=look.label)
     axis.set_xscale("log", base=2)
-    ticks(axis, 2 ** np.arange(1, 15, 3))
+    ticks(axis, 2.0 ** np.arange(1, 15, 3))
     for pair in PAIRS:
         if pair not in here.pair:
             continue
