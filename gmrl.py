@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import re
-import shlex
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer.exceptions import Abort, TyperException
 
+from figures.command import claims, figure
+from figures.console import bad_input, command_line, fail, to_json
 from figures.progress import progress, reader_left
 
 if TYPE_CHECKING:
@@ -177,6 +175,10 @@ def bench(
         fail("two sides of a benchmark disagree; see the table", code=1)
 
 
+app.command()(figure)
+app.command()(claims)
+
+
 def proofs() -> ModuleType:
     """Import certified mode, whose library is optional."""
     try:
@@ -184,20 +186,6 @@ def proofs() -> ModuleType:
     except ImportError as error:
         fail(str(error))
     return theory.certified.proofs
-
-
-def command_line() -> str:
-    """Return the command of this run, to repeat it."""
-    return shlex.join(["gmrl", *sys.argv[1:]])
-
-
-@contextmanager
-def bad_input() -> Iterator[None]:
-    """Turn what the checks of arguments and files raise into one line; later errors are bugs."""
-    try:
-        yield
-    except (ValueError, TypeError) as error:
-        fail(" ".join(str(error).split()))
 
 
 def load_mdp(name: str, *, gamma: float | None, seed: int) -> TabularMDP:
@@ -237,18 +225,6 @@ def writable_folder(path: Path) -> Path:
 def slug(name: str) -> str:
     """A file name made of a title."""
     return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower()[:80] or "mdp"
-
-
-def to_json(value: Any) -> str:
-    """Strict JSON: a NaN is an error, not a token that other readers reject."""
-    return json.dumps(value, indent=2, allow_nan=False) + "\n"
-
-
-def fail(message: str, *, code: int = 2) -> NoReturn:
-    """Print one clear line on standard error and exit."""
-    with suppress(OSError):  # the code tells, where nothing can be written
-        sys.stderr.write(f"gmrl: {message}\n")
-    raise SystemExit(code)
 
 
 def main() -> None:

@@ -42,7 +42,7 @@ def key(style: Any, color: str = "0.2") -> Any:
     return Line2D([], [], color=color, linewidth=1.1, linestyle=style)
 
 
-def ticks(axis: Any, values: Array) -> None:
+def ticks(axis: Any, values: Any) -> None:
     """Label at most five of the values on the axis."""
     shown = values[:: max(1, -(-len(values) // 5))]
     axis.set_xticks(shown, [f"{value:g}" for value in shown])

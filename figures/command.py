@@ -1,0 +1,125 @@
+"""`gmrl figure` and `gmrl claims`: parse, compute what is missing, print."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from figures.console import bad_input, command_line, to_json
+from figures.progress import progress
+
+if TYPE_CHECKING:
+    from figures.produce import Figure
+
+#: Where results go unless told otherwise, one folder a profile.
+OUT = Path("out/figures")
+
+Profile = Annotated[str, typer.Option(help="smoke (seconds), quick, or paper (full protocol).")]
+Out = Annotated[Path | None, typer.Option(help="Output folder; default out/figures/PROFILE.")]
+Jobs = Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")]
+Dask = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler to use instead.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
+
+
+def figure(
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME...",
+            help="table2, compositional, hessian, fig5, fig6, fig7, fig8, tradeoff, or all.",
+        ),
+    ],
+    profile: Profile = "quick",
+    out: Out = None,
+    jobs: Jobs = None,
+    dask: Dask = None,
+    seed: Seed = 0,
+) -> None:
+    """Regenerate the paper's tabular figures; with 'all', also one page with all of them."""
+    from figures import produce
+
+    started = time.perf_counter()
+
+    def finish(figures: list[Figure], folder: Path, say: Callable[[Any], None]) -> None:
+        for one in figures:
+            paths = produce.write(one, folder)
+            suffixes = ", ".join(path.suffix for path in paths)
+            name = one.experiment.NAME
+            say(f"{name}: {folder / name}{suffixes}; {one.seconds:.1f} s of work")
+        wall = time.perf_counter() - started
+        if "all" in names:
+            page = produce.write_page(
+                figures,
+                folder,
+                profile=profile,
+                seed=seed,
+                command=command_line(),
+                wall_seconds=wall,
+            )
+            say(f"written: {page}")
+        full = f"gmrl figure {' '.join(names)} --profile paper"
+        say(f"seed {seed}, profile {profile}, {wall:.1f} s; full protocol: {full}")
+
+    _run(names, profile, out, jobs, dask, seed, finish)
+
+
+def claims(
+    profile: Profile = "quick",
+    out: Out = None,
+    jobs: Jobs = None,
+    dask: Dask = None,
+    seed: Seed = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """What the paper says of its tabular experiments, with numbers and verdicts."""
+    from figures import produce
+    from figures.claims_table import claims_table
+    from figures.save import write_text
+
+    started = time.perf_counter()
+
+    def finish(figures: list[Figure], folder: Path, say: Callable[[Any], None]) -> None:
+        found = [claim for each in produce.ledger(figures).values() for claim in each]
+        rows = [{"verdict": claim.verdict, **asdict(claim)} for claim in found]
+        path = folder / "claims.json"
+        write_text(path, to_json(rows))
+        if as_json:
+            typer.echo(to_json(rows), nl=False)
+            return
+        say(claims_table(found))
+        wall = time.perf_counter() - started
+        say(
+            f"written: {path}; seed {seed}, profile {profile}, {wall:.1f} s; full protocol: "
+            "gmrl claims --profile paper"
+        )
+
+    _run(["all"], profile, out, jobs, dask, seed, finish, quiet=as_json)
+
+
+def _run(
+    names: list[str],
+    profile: str,
+    out: Path | None,
+    jobs: int | None,
+    dask: str | None,
+    seed: int,
+    finish: Callable[[list[Figure], Path, Callable[[Any], None]], None],
+    *,
+    quiet: bool = False,
+) -> None:
+    """Compute the figures and hand them over."""
+    from figures import catalog, produce
+    from figures.sweep.store import claim_folder
+
+    with bad_input():
+        experiments = catalog.chosen(names)
+        plans = produce.plan(experiments, catalog.check_profile(profile), seed)
+        folder = claim_folder(out or OUT / profile)
+    with progress(produce.cell_count(plans), quiet=quiet) as (say, advance):
+        options: dict[str, Any] = {"advance": advance, "warn": say, "jobs": jobs, "dask": dask}
+        finish(list(produce.compute(plans, folder, **options)), folder, say)
