@@ -1,0 +1,43 @@
+"""Cells on one machine."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Generator
+
+from joblib import Parallel, cpu_count, delayed
+
+from figures.sweep.cell import Cell
+from figures.sweep.worker import Computed, compute, compute_numbered
+
+
+def in_this_process(cells: dict[int, Cell]) -> Generator[tuple[int, Computed], None, None]:
+    """Yield the results one after the other."""
+    for index, cell in cells.items():
+        yield index, compute(cell)
+
+
+def in_processes(
+    cells: dict[int, Cell], jobs: int | None
+) -> Generator[tuple[int, Computed], None, None]:
+    """Yield the results of worker processes as they come.
+
+    Raises
+    ------
+    concurrent.futures.BrokenExecutor
+        If a worker dies.
+    """
+    parallel = Parallel(
+        n_jobs=min(jobs or cpu_count(), len(cells)),
+        backend="loky",
+        batch_size=1,  # each result comes, and is stored, alone
+        max_nbytes=None,
+        return_as="generator_unordered",
+    )
+    results = parallel(delayed(compute_numbered)(index, cell) for index, cell in cells.items())
+    try:
+        yield from results
+    finally:
+        with warnings.catch_warnings():  # joblib's, of the workers that this stops
+            warnings.filterwarnings("ignore", category=UserWarning, module="joblib")
+            results.close()
