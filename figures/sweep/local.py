@@ -36,7 +36,8 @@ def in_processes(
     )
     results = parallel(delayed(compute_numbered)(index, cell) for index, cell in cells.items())
     try:
-        yield from results
+        for result in results:  # `yield from` would close joblib's generator before the `finally`
+            yield result
     finally:
         with warnings.catch_warnings():  # joblib's, of the workers that this stops
             warnings.filterwarnings("ignore", category=UserWarning, module="joblib")

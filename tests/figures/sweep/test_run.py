@@ -68,7 +68,7 @@ def test_a_damaged_file_is_computed_again(tmp_path, truth):
 def test_bad_arguments(store):
     with pytest.raises(ValueError, match="received twice: example: cell 0"):
         run_cells([*cells(), cells()[0]], store, jobs=1, advance=silent)
-    with pytest.raises(ValueError, match="--jobs must be at least 1.*it is 0"):
+    with pytest.raises(ValueError, match=r"--jobs must be at least 1.*it is 0"):
         run_cells(cells(), store, jobs=0, advance=silent)
     with pytest.raises(ValueError, match="it was given with --dask"):
         run_cells(cells(), store, jobs=2, dask="tcp://127.0.0.1:9", advance=silent)

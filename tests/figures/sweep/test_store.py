@@ -1,15 +1,16 @@
+import hashlib
 import io
 import os
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from figures.sweep import fingerprint as module
-from figures.sweep.cell import Cell
 from figures.sweep.fingerprint import fingerprint
 from figures.sweep.store import DIGEST_SIZE, MARKER, Store, _decode, _encode, claim_folder
-from tests.figures.sweep.example import cells, compute
+from tests.figures.sweep.example import cells
 
 CELL = cells(count=1)[0]
 RESULT = {
@@ -109,12 +110,12 @@ def test_every_flipped_byte_is_found(store, told):
 
 
 def test_checksums_of_an_archive_alone_would_miss_a_flip():
-    """Why there is a digest: one bit makes an array of 64 numbers one of 24, and is not noticed."""
+    """Why there is a digest: one bit makes 60000 numbers 20000, and is not noticed."""
     stream = io.BytesIO()
-    np.savez(stream, x=np.arange(64.0))
-    damaged = stream.getvalue().replace(b"(64,)", b"(24,)")
+    np.savez(stream, x=np.arange(60000.0))
+    damaged = stream.getvalue().replace(b"(60000,)", b"(20000,)")
     with np.load(io.BytesIO(damaged)) as archive:
-        assert archive["x"].shape == (24,)
+        assert archive["x"].shape == (20000,)
 
 
 def signed(store, cell=CELL, **arrays):
@@ -124,8 +125,6 @@ def signed(store, cell=CELL, **arrays):
 
 def without_arrays(store):
     """An archive, with a right digest, that lacks an array it announces."""
-    import hashlib
-
     stream = io.BytesIO()
     with np.load(io.BytesIO(signed(store, x=np.zeros(2))[:-DIGEST_SIZE])) as archive:
         np.savez(stream, about=archive["about"])
@@ -133,8 +132,6 @@ def without_arrays(store):
 
 
 def anonymous(store):
-    import hashlib
-
     stream = io.BytesIO()
     np.savez(stream, x=np.zeros(2))
     return stream.getvalue() + hashlib.sha256(stream.getvalue()).digest()
@@ -160,8 +157,6 @@ def test_wrong_files_are_named_and_replaced(store, told, content, why):
     assert len(told) == 1
     assert str(path) in told[0]
     assert "computed again" in told[0]
-    import re
-
     assert re.search(why, told[0]), told[0]
     store.save(CELL, RESULT, 1.5)
     assert store.load(CELL) is not None
