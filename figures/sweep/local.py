@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 import warnings
 from collections.abc import Generator
 
@@ -9,6 +12,9 @@ from joblib import Parallel, cpu_count, delayed
 
 from figures.sweep.cell import Cell
 from figures.sweep.worker import Computed, compute, compute_numbered
+
+#: The thread of a worker process that ends it with its parent.
+WATCH = "gmrl-watch"
 
 
 def in_this_process(cells: dict[int, Cell]) -> Generator[tuple[int, Computed], None, None]:
@@ -34,11 +40,26 @@ def in_processes(
         max_nbytes=None,
         return_as="generator_unordered",
     )
-    results = parallel(delayed(compute_numbered)(index, cell) for index, cell in cells.items())
+    results = parallel(delayed(_work)(os.getpid(), index, cell) for index, cell in cells.items())
     try:
-        for result in results:  # `yield from` would close joblib's generator before the `finally`
+        # `yield from` would close joblib's generator before the `finally`.
+        for result in results:  # noqa: UP028
             yield result
     finally:
         with warnings.catch_warnings():  # joblib's, of the workers that this stops
             warnings.filterwarnings("ignore", category=UserWarning, module="joblib")
             results.close()
+
+
+def _work(parent: int, index: int, cell: Cell) -> tuple[int, Computed]:
+    """Compute in a worker process."""
+    if all(thread.name != WATCH for thread in threading.enumerate()):
+        threading.Thread(target=_end_with, args=(parent,), name=WATCH, daemon=True).start()
+    return compute_numbered(index, cell)
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent is gone: killed, that one cannot stop its workers."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)

@@ -19,7 +19,7 @@ UNUSED = "tcp://127.0.0.1:9"
 @pytest.fixture(scope="module")
 def address():
     with LocalCluster(
-        n_workers=2, processes=True, threads_per_worker=1, dashboard_address=None
+        n_workers=2, processes=True, threads_per_worker=1, dashboard_address=":0"
     ) as cluster:
         yield cluster.scheduler_address
 
@@ -85,7 +85,7 @@ def test_a_dead_worker_is_told_and_finished_cells_are_kept(address, store):
 @pytest.mark.slow
 def test_a_cluster_that_goes_away_is_told(store):
     with LocalCluster(
-        n_workers=1, processes=True, threads_per_worker=1, dashboard_address=None
+        n_workers=1, processes=True, threads_per_worker=1, dashboard_address=":0"
     ) as cluster:
 
         def close(figure, name):
