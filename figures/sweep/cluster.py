@@ -21,6 +21,8 @@ CONNECT = 5
 PATIENCE = 30
 #: Seconds between looks at what is finished.
 PAUSE = 0.05
+#: Dask's words where the scheduler has not the modules of a task.
+LACKING = "deserialization of the task graph"
 
 
 def on_cluster(cells: dict[int, Cell], address: str) -> Generator[tuple[int, Computed], None, None]:
@@ -29,7 +31,8 @@ def on_cluster(cells: dict[int, Cell], address: str) -> Generator[tuple[int, Com
     Raises
     ------
     OSError
-        If Dask is not installed, or nothing answers at the address, or there is no worker.
+        If Dask is not installed, or nothing answers at the address, or there is no worker, or the
+        scheduler lacks our packages.
     concurrent.futures.BrokenExecutor
         If a cell's workers die, or all workers or the scheduler go away.
     """
@@ -61,6 +64,13 @@ def on_cluster(cells: dict[int, Cell], address: str) -> Generator[tuple[int, Com
                     time.sleep(PAUSE)
         except (KilledWorker, CancelledError) as error:
             raise BrokenExecutor(str(error)) from None
+        except RuntimeError as error:
+            if LACKING not in str(error):
+                raise
+            raise OSError(
+                f"the cluster at {address} cannot read the cells; install the same version of gmrl "
+                "for the scheduler and all workers"
+            ) from error
         finally:
             if client.status == "running":
                 client.cancel(futures)
