@@ -66,7 +66,6 @@ def progress(
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("left"),
         TimeRemainingColumn(),
     )
     # Redirected results must reach their file, not the bar's terminal.

@@ -1,65 +1,107 @@
-"""Cells on a Dask cluster: machines with the same version installed, one scheduler's address."""
+"""Cells on the workers of a Dask cluster."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Generator, Iterator
+from concurrent.futures import BrokenExecutor, CancelledError
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from figures.sweep.cell import Cell
-from figures.sweep.errors import WorkerDied
-from figures.sweep.store import Stored
+from figures.sweep.worker import Computed, compute_numbered
 
-#: Seconds to reach the scheduler.
+if TYPE_CHECKING:
+    from distributed import Client
+
+#: Seconds until a scheduler answers and has a worker.
 CONNECT = 5
-#: Seconds without a result after which to look whether any worker is left.
-PATIENCE = 5
+#: Seconds without any worker after which none is expected to come back.
+PATIENCE = 30
+#: Seconds between looks at what is finished.
+PAUSE = 0.05
+#: Dask's words where the scheduler has not the modules of a task.
+LACKING = "deserialization of the task graph"
 
 
-def computed_on_cluster(
-    cells: Sequence[Cell], address: str, compute: Callable[[Cell], Stored]
-) -> Iterator[tuple[int, Stored]]:
-    """Yield each cell's place and result as it arrives.
+def on_cluster(cells: dict[int, Cell], address: str) -> Generator[tuple[int, Computed], None, None]:
+    """Yield the results of a cluster's workers as they come.
 
     Raises
     ------
-    ValueError
-        If `distributed` is not installed.
     OSError
-        If the scheduler cannot be reached, or has no worker; `WorkerDied` if one dies on a cell, or
-        all are gone.
+        If Dask is not installed, or nothing answers at the address, or there is no worker, or the
+        scheduler lacks our packages.
+    concurrent.futures.BrokenExecutor
+        If a cell's workers die, or all workers or the scheduler go away.
     """
     try:
-        from distributed import Client, KilledWorker, wait
+        from distributed import KilledWorker, as_completed
     except ImportError:
-        raise ValueError(
-            "a Dask cluster needs the library distributed: pip install 'gmrl[cluster]'"
-        ) from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it logs is raised here
+        raise OSError("--dask needs Dask: pip install 'gmrl[cluster]'") from None
+    with _quiet(), _connected(address) as client:
+        futures = [
+            client.submit(compute_numbered, index, cell, pure=False)
+            for index, cell in cells.items()
+        ]
+        coming = as_completed(futures, loop=client.loop)
+        seen = time.monotonic()
+        try:
+            while coming.count():
+                if coming.has_ready():
+                    future = next(coming)
+                    yield future.result()
+                    future.release()
+                elif client.status != "running":
+                    raise BrokenExecutor(f"no connection to {address}")
+                elif client.scheduler_info()["workers"]:
+                    seen = time.monotonic()
+                    time.sleep(PAUSE)
+                elif time.monotonic() - seen > PATIENCE:
+                    raise BrokenExecutor(f"{address} has no workers any more")
+                else:
+                    time.sleep(PAUSE)
+        except (KilledWorker, CancelledError) as error:
+            raise BrokenExecutor(str(error)) from None
+        except RuntimeError as error:
+            if LACKING not in str(error):
+                raise
+            raise OSError(
+                f"the cluster at {address} cannot read the cells; install the same version of gmrl "
+                "for the scheduler and all workers"
+            ) from error
+        finally:
+            if client.status == "running":
+                client.cancel(futures)
+
+
+@contextmanager
+def _connected(address: str) -> Iterator[Client]:
+    from distributed import Client
+
+    remedy = "start it with: dask scheduler, and dask worker ADDRESS"
     try:
         client = Client(address, timeout=CONNECT, set_as_default=False)
-    except (OSError, ValueError, TypeError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise OSError(
-            f"no Dask scheduler answers at {address} ({reason}); start one with dask scheduler and "
-            "give its address, such as tcp://host:8786"
-        ) from None
+    except (OSError, ValueError) as error:
+        raise OSError(f"no Dask scheduler answers at {address!r}; {remedy}") from error
     with client:
-        if not client.scheduler_info()["workers"]:
-            raise OSError(
-                f"the Dask scheduler at {address} has no workers; start some with "
-                f"dask worker {address}"
-            )
-        places = {client.submit(compute, cell, pure=False): i for i, cell in enumerate(cells)}
-        pending = set(places)
-        while pending:
-            try:
-                done, pending = wait(pending, timeout=PATIENCE, return_when="FIRST_COMPLETED")
-            except TimeoutError:
-                if client.status != "running" or not client.scheduler_info()["workers"]:
-                    raise WorkerDied(f"the workers of {address} are gone") from None
-                continue
-            for future in done:
-                try:
-                    yield places[future], future.result()
-                except KilledWorker:
-                    raise WorkerDied(f"workers of {address} died on one cell") from None
+        try:
+            client.wait_for_workers(1, timeout=CONNECT)
+        except TimeoutError:
+            raise OSError(f"the Dask scheduler at {address!r} has no workers; {remedy}") from None
+        yield client
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Dask's log off standard error: what matters is raised."""
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,26 +1,26 @@
-"""Computes the cells that are not stored yet, here, in several processes, or on a Dask cluster.
+"""Run cells: load what is stored, compute the rest, store each result the moment it arrives.
 
-Workers compute; this process alone stores, each result the moment it arrives, so that a cluster
-needs no shared disk and whatever stops the run costs the unfinished cells only.
+Only this process writes, so that workers need no file system in common. A cell's numbers depend on
+its settings alone (`figures.sweep.cell.stream`), and it is computed on one thread: the bits are the
+same for any number of workers.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import BrokenExecutor
 from contextlib import closing
 
-import joblib
-from threadpoolctl import threadpool_limits
-
 from figures.sweep.cell import Cell
-from figures.sweep.cluster import computed_on_cluster
-from figures.sweep.errors import WorkerDied
+from figures.sweep.cluster import on_cluster
+from figures.sweep.local import in_processes, in_this_process
 from figures.sweep.store import Store, Stored
+from figures.sweep.worker import Computed
 
-#: Computed cells as they arrive, with their places in the list.
-Arrivals = Iterator[tuple[int, Stored]]
+
+class WorkerDied(OSError):
+    """A worker process or the connection to the cluster is lost; what was finished is stored."""
 
 
 def run_cells(
@@ -31,85 +31,77 @@ def run_cells(
     dask: str | None = None,
     advance: Callable[[str, str], None],
 ) -> list[Stored]:
-    """Return every cell's result, in the order of the cells.
+    """Return the results of all cells, in their order.
 
     Parameters
     ----------
     cells : sequence of Cell
-        With different names in one figure.
     store : Store
-        Where finished cells are, and go.
+        Where results are loaded from and stored.
     jobs : int, optional
-        Processes on this machine; as many as it has cores if not given.
+        Worker processes on this machine; 1 computes in this process. Default: one a core.
     dask : str, optional
-        Address of a Dask scheduler to use instead.
+        Address of a Dask scheduler, whose workers compute instead.
     advance : callable
-        Is told figure and name of each cell that is there.
+        Is told the figure and the name of each cell when it is finished.
 
     Raises
     ------
     ValueError
-        If two cells have the same name.
+        If two cells have the same figure and name, or `jobs` is no positive number, or both `jobs`
+        and `dask` are given, or workers of the cluster have other code or libraries.
+    WorkerDied
+        If a worker is lost on the way.
     OSError
-        If a result cannot be stored, the cluster cannot be reached, or a worker died
-        (`WorkerDied`). What was finished is stored.
+        If the cluster cannot be reached or a result cannot be stored.
     """
-    names = [(cell.figure, cell.name) for cell in cells]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"cells need different names, received {': '.join(twice)} twice")
-    found: dict[int, Stored] = {}
-    for i, cell in enumerate(cells):
+    if jobs is not None and (dask is not None or jobs < 1):
+        wrong = "was given with --dask" if dask is not None else f"is {jobs}"
+        raise ValueError(f"--jobs must be at least 1, and is for this machine only; it {wrong}")
+    names = Counter((cell.figure, cell.name) for cell in cells)
+    twice = [": ".join(name) for name, count in names.items() if count > 1]
+    if twice:
+        raise ValueError(f"cells must have different names, received twice: {', '.join(twice)}")
+
+    done: dict[int, Stored] = {}
+    for index, cell in enumerate(cells):
         stored = store.load(cell)
         if stored is not None:
-            found[i] = stored
+            done[index] = stored
             advance(cell.figure, cell.name)
-    left = [i for i in range(len(cells)) if i not in found]
-    jobs = min(jobs or joblib.cpu_count(), len(left))
-    chosen = [cells[i] for i in left]
-    arrivals: Arrivals
+    missing = {index: cell for index, cell in enumerate(cells) if index not in done}
+    if missing:
+        with closing(_compute(missing, jobs, dask)) as results:
+            try:
+                for index, computed in results:
+                    cell = cells[index]
+                    if computed.fingerprint != store.fingerprint:
+                        raise ValueError(_other_code(computed.fingerprint, store.fingerprint))
+                    done[index] = store.save(cell, computed.result, computed.seconds)
+                    advance(cell.figure, cell.name)
+            except BrokenExecutor as error:
+                raise WorkerDied(
+                    f"a worker died or was lost ({_first_line(error)}); {len(done)} of "
+                    f"{len(cells)} cells are stored, and the same command continues from there"
+                ) from None
+    return [done[index] for index in range(len(cells))]
+
+
+def _compute(
+    cells: dict[int, Cell], jobs: int | None, dask: str | None
+) -> Generator[tuple[int, Computed], None, None]:
     if dask is not None:
-        arrivals = computed_on_cluster(chosen, dask, timed)
-    else:
-        arrivals = _in_processes(chosen, jobs) if jobs > 1 else _here(chosen)
-    try:
-        with closing(arrivals):  # type: ignore[type-var]
-            for k, stored in arrivals:
-                cell = chosen[k]
-                store.save(cell, stored)
-                found[left[k]] = stored
-                advance(cell.figure, cell.name)
-    except WorkerDied as error:
-        raise WorkerDied(
-            f"{error}; {len(found)} of {len(cells)} cells are stored, and the same command goes on "
-            "from there"
-        ) from None
-    return [found[i] for i in range(len(cells))]
+        return on_cluster(cells, dask)
+    return in_this_process(cells) if jobs == 1 else in_processes(cells, jobs)
 
 
-def timed(cell: Cell) -> Stored:
-    """Compute one cell with one BLAS thread."""
-    started = time.perf_counter()
-    with threadpool_limits(1):
-        result = cell.compute(cell.settings)
-    return Stored(dict(result), time.perf_counter() - started)
+def _other_code(theirs: dict[str, str], ours: dict[str, str]) -> str:
+    different = ", ".join(sorted(name for name in ours if theirs.get(name) != ours[name]))
+    return (
+        f"workers must have the same code and libraries as this process, and differ in: "
+        f"{different}; install the same version of gmrl with the same constraints.txt on all"
+    )
 
 
-def _here(cells: Sequence[Cell]) -> Arrivals:
-    for i, cell in enumerate(cells):
-        yield i, timed(cell)
-
-
-def _in_processes(cells: Sequence[Cell], jobs: int) -> Arrivals:
-    workers = joblib.Parallel(jobs, return_as="generator_unordered", batch_size=1)
-    arrivals = workers(joblib.delayed(_numbered)(i, cell) for i, cell in enumerate(cells))
-    try:
-        yield from arrivals
-    except BrokenProcessPool:
-        raise WorkerDied("a worker process died (killed, or out of memory)") from None
-    finally:
-        arrivals.close()
-
-
-def _numbered(i: int, cell: Cell) -> tuple[int, Stored]:
-    return i, timed(cell)
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__

@@ -1,10 +1,8 @@
-"""Finished cells on disk: each is there whole, for exactly these settings and this code, or not.
+"""Finished cells on disk, one file each: a later run computes only what is missing.
 
-A file `FIGURE/NAME-KEY.cell` holds the SHA-256 of the rest, a line break, and an `.npz` archive
-with the result's arrays, the seconds it took, and the cell's identity: figure, name, settings, and
-the fingerprint of the code and libraries that compute. KEY is the start of the identity's SHA-256.
-So a changed setting, an edited line of the engine or another NumPy gives another file, and a
-damaged file is recognised.
+A file is an .npz archive (`numpy.load` opens it) of the result's arrays and of a JSON text that
+says what they are, followed by the SHA-256 of all that. The checksums inside an archive are not
+enough: they go unread where a damaged header announces a shorter array.
 """
 
 from __future__ import annotations
@@ -13,142 +11,168 @@ import hashlib
 import io
 import json
 import re
-import sys
+import warnings
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from figures.sweep.cell import Cell, Result
+from figures.sweep.fingerprint import fingerprint
 from tabular.atomic import write_atomically
 
-#: Marks a folder as an output folder of ours.
+#: Marks a folder as one that `gmrl figure` made.
 MARKER = "gmrl-figures.json"
-#: Libraries whose version may change the bits of a result.
-LIBRARIES = ("numpy", "scipy", "numba")
-#: Folders, beside this one, whose code the numbers depend on.
-CODE = ("tabular", "figures/experiments")
-_ROOT = Path(__file__).parents[2]
+#: Before the name of an array of the result; the other member is the text.
+PREFIX, ABOUT = "result/", "about"
+#: Bytes of a SHA-256.
+DIGEST_SIZE = 32
 
 
 class Stored(NamedTuple):
-    """A cell's result, and the seconds its computation took."""
+    """A finished cell: its arrays, in C order, and the seconds that its computation took."""
 
     result: Result
     seconds: float
 
 
-def claim_folder(path: Path) -> Path:
-    """Make an output folder and mark it as ours, or raise.
+def claim_folder(path: Path) -> None:
+    """Make an output folder and mark it as ours.
 
     Raises
     ------
     ValueError
-        If the folder holds files and is not marked: they are somebody else's.
+        If it holds something and is not marked, or is no folder.
     OSError
         If it cannot be made or written to.
     """
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"{path} is not a folder; give an empty folder with --out")
     path.mkdir(parents=True, exist_ok=True)
-    marker = path / MARKER
-    if not marker.is_file():
-        foreign = sorted(p.name for p in path.iterdir() if not p.name.startswith("."))
-        if foreign:
-            named = ", ".join(foreign[:3]) + (", ..." if len(foreign) > 3 else "")
-            raise ValueError(
-                f"the output folder {path} holds other files ({named}); give --out an empty "
-                "folder, or one that gmrl figure made"
-            )
-        write_atomically(marker, lambda stream: stream.write(b'{"format": "gmrl-figures-1"}\n'))
-    return path
+    if (path / MARKER).is_file():
+        return
+    found = sorted(entry.name for entry in path.iterdir())
+    if found:
+        shown = ", ".join(found[:3]) + (", ..." if len(found) > 3 else "")
+        raise ValueError(
+            f"{path} holds files that gmrl figure did not make ({shown}); give an empty folder "
+            "with --out, or one that gmrl figure made"
+        )
+    text = json.dumps({"made by": "gmrl figure"}) + "\n"
+    write_atomically(path / MARKER, lambda stream: stream.write(text.encode()))
 
 
 class Store:
-    """Cells below one folder.
+    """The finished cells in a folder.
 
     Parameters
     ----------
     folder : Path
-        Made when the first cell is saved.
+        Claimed with `claim_folder`.
     warn : callable
-        Is told, in one line, of a file that is damaged.
+        Is told of each file that is not what its name says; it is computed again and replaced.
+
+    Raises
+    ------
+    ValueError, OSError
+        See `claim_folder`.
     """
 
-    def __init__(self, folder: Path, warn: Callable[[str], Any]) -> None:
-        self._folder, self._warn = folder, warn
-        self._fingerprint = fingerprint()
-
-    def identity(self, cell: Cell) -> str:
-        """All that the cell's numbers depend on, as JSON."""
-        return json.dumps(
-            {
-                "figure": cell.figure,
-                "name": cell.name,
-                "settings": dict(cell.settings),
-                "fingerprint": self._fingerprint,
-            },
-            sort_keys=True,
-            allow_nan=False,
-        )
+    def __init__(self, folder: Path, *, warn: Callable[[str], Any] = warnings.warn) -> None:
+        claim_folder(folder)
+        self.folder = folder
+        self.warn = warn
+        self.fingerprint = fingerprint()
 
     def path(self, cell: Cell) -> Path:
-        """Where the cell is, or will be."""
-        key = hashlib.sha256(self.identity(cell).encode()).hexdigest()[:16]
-        name = re.sub(r"[^a-z0-9]+", "-", cell.name.lower()).strip("-")
-        return self._folder / cell.figure / f"{name}-{key}.cell"
-
-    def load(self, cell: Cell) -> Stored | None:
-        """Return the stored result, or None if there is none that can be trusted."""
-        path = self.path(cell)
-        try:
-            content = path.read_bytes()
-        except FileNotFoundError:
-            return None
-        digest, _, archive = content.partition(b"\n")
-        if digest.decode("ascii", "replace") != hashlib.sha256(archive).hexdigest():
-            self._warn(f"{path} is damaged or cut off; computing it again")
-            return None
-        with np.load(io.BytesIO(archive), allow_pickle=False) as arrays:
-            found = {name: arrays[name] for name in arrays.files}
-        if str(found.pop("identity", "")) != self.identity(cell):
-            self._warn(f"{path} holds another cell's result; computing it again")
-            return None
-        return Stored({k: v for k, v in found.items() if k != "seconds"}, float(found["seconds"]))
-
-    def save(self, cell: Cell, stored: Stored) -> None:
-        """Write a result, whole or not at all.
+        """Return where a cell's result is, or will be.
 
         Raises
         ------
-        OSError
-            If the folder cannot be written to or the disk is full.
+        ValueError, TypeError
+            If the settings are no JSON.
         """
-        archive = io.BytesIO()
-        arrays: dict[str, Any] = dict(stored.result)
-        np.savez(archive, identity=self.identity(cell), seconds=stored.seconds, **arrays)
-        content = archive.getvalue()
-        digest = hashlib.sha256(content).hexdigest().encode()
+        key = hashlib.sha256(self._identity(cell).encode()).hexdigest()
+        slug = re.sub(r"[^A-Za-z0-9]+", "-", cell.name).strip("-").lower()[:80]
+        return self.folder / cell.figure / f"{slug}-{key[:16]}.npz"
+
+    def load(self, cell: Cell) -> Stored | None:
+        """Return a cell's stored result, or None if there is none that can be trusted."""
         path = self.path(cell)
+        try:
+            return _decode(path.read_bytes(), self._identity(cell))
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            self.warn(f"{path} {error}: computed again")
+            return None
+
+    def save(self, cell: Cell, result: Result, seconds: float) -> Stored:
+        """Store a result, whole or not at all, and return it as `load` will.
+
+        Raises
+        ------
+        TypeError
+            If the result is no mapping from names to arrays of numbers.
+        OSError
+            If it cannot be written.
+        """
+        arrays = {name: np.array(values, order="C") for name, values in result.items()}
+        for name, values in arrays.items():
+            if values.dtype.kind not in "biufc":
+                raise TypeError(
+                    f"{cell.figure}, {cell.name}: {name} must be an array of numbers, received "
+                    f"dtype {values.dtype}"
+                )
+        path = self.path(cell)
+        payload = _encode(self._identity(cell), arrays, seconds)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, lambda stream: stream.write(digest + b"\n" + content))
+        write_atomically(path, lambda stream: stream.write(payload))
+        return Stored(arrays, seconds)
+
+    def _identity(self, cell: Cell) -> str:
+        """All that the result depends on, as canonical JSON."""
+        about = {
+            "figure": cell.figure,
+            "name": cell.name,
+            "settings": dict(cell.settings),
+            "fingerprint": self.fingerprint,
+        }
+        try:
+            return _canonical(about)
+        except (TypeError, ValueError) as error:
+            raise type(error)(
+                f"{cell.figure}, {cell.name}: settings must be JSON (numbers, strings, lists): "
+                f"{error}"
+            ) from None
 
 
-def fingerprint() -> dict[str, str]:
-    """Versions of Python and the libraries, and a digest of the code that computes."""
-    code = hashlib.sha256()
-    for folder in CODE:
-        for path in sorted((_ROOT / folder).glob("*.py")):
-            code.update(path.name.encode() + b"\0" + path.read_bytes())
-    return {
-        "code": code.hexdigest(),
-        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
-        **{name: _version(name) for name in LIBRARIES},
-    }
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def _version(library: str) -> str:
-    try:
-        return version(library)
-    except PackageNotFoundError:
-        return "none"
+def _encode(identity: str, arrays: Result, seconds: float) -> bytes:
+    about = _canonical({"cell": identity, "seconds": seconds, "arrays": sorted(arrays)})
+    stream = io.BytesIO()
+    members: dict[str, Any] = {PREFIX + name: values for name, values in arrays.items()}
+    np.savez(stream, **members | {ABOUT: np.array(about)})
+    payload = stream.getvalue()
+    return payload + hashlib.sha256(payload).digest()
+
+
+def _decode(content: bytes, identity: str) -> Stored:
+    """Read what `_encode` wrote; a ValueError says what is wrong with anything else."""
+    payload, digest = content[:-DIGEST_SIZE], content[-DIGEST_SIZE:]
+    if hashlib.sha256(payload).digest() != digest:
+        raise ValueError("is damaged or not a file of gmrl's")
+    with np.load(io.BytesIO(payload), allow_pickle=False) as archive:
+        if ABOUT not in archive:
+            raise ValueError("does not say what it holds")
+        about = json.loads(str(archive[ABOUT]))
+        if about["cell"] != identity:
+            raise ValueError("holds another cell, or one of other settings or code")
+        if sorted(archive.files) != sorted([ABOUT, *(PREFIX + name for name in about["arrays"])]):
+            raise ValueError("does not hold the arrays that it should")
+        arrays = {name: archive[PREFIX + name] for name in about["arrays"]}
+    return Stored(arrays, about["seconds"])
