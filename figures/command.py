@@ -114,12 +114,15 @@ def _run(
 ) -> None:
     """Compute the figures and hand them over."""
     from figures import catalog, produce
+    from figures.sweep.run import check_workers
     from figures.sweep.store import claim_folder
 
     with bad_input():
         experiments = catalog.chosen(names)
         plans = produce.plan(experiments, catalog.check_profile(profile), seed)
-        folder = claim_folder(out or OUT / profile)
+        check_workers(jobs, dask)
+        folder = out or OUT / profile
+        claim_folder(folder)
     with progress(produce.cell_count(plans), quiet=quiet) as (say, advance):
         options: dict[str, Any] = {"advance": advance, "warn": say, "jobs": jobs, "dask": dask}
         finish(list(produce.compute(plans, folder, **options)), folder, say)

@@ -1,7 +1,8 @@
 """From names to files: computes, stores, draws, and writes data, pictures and page.
 
-Below the output folder: `NAME.nc` (all numbers), `NAME.csv` (what the picture shows), `NAME.svg` and
-`.png`, `index.html` (the gallery), and `cells/` with every finished cell. Numbers and pictures depend on settings and code alone; wall times are in the page only.
+Below the output folder: `NAME.nc` (all numbers), `NAME.csv` (what the picture shows), `NAME.svg`
+and `.png`, `index.html` (the gallery), and `cells/` with every finished cell. Numbers and pictures
+depend on settings and code alone; wall times are in the page only.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from figures.sweep.store import Store, claim_folder
 from tabular.atomic import write_atomically
 
 TITLE = "Gradient bias in meta-reinforcement learning: the tabular figures"
-LIBRARIES = ("gmrl", "numpy", "scipy", "xarray", "matplotlib")
+LIBRARIES = ("numpy", "scipy", "xarray", "matplotlib")
 #: Settings that are not shown one by one.
 HIDDEN = ("fixed",)
 
@@ -70,7 +71,8 @@ def compute(
     ValueError, OSError
         As `figures.sweep.store.claim_folder` and `figures.sweep.run.run_cells`.
     """
-    store = Store(claim_folder(folder) / "cells", warn)
+    claim_folder(folder)
+    store = Store(folder / "cells", warn=warn)
     for name, settings in plans.items():
         seconds = 0.0
 

@@ -53,6 +53,6 @@ def caption(settings: Settings) -> str:
         f"Path and outer gradient exact, K = {settings['K']}; to the Hessians of the "
         f"{settings['K']} steps (2/(S·A)) diag(c + {settings['spread']:g} z) is added, z fresh "
         f"normal. {settings['mdps']} random MDPs, {settings['trials']} trials on each; markers: "
-        "root mean squared error, mean over MDPs with its 95% interval; the lines are exact. Right: "
-        "how much of term (ii), with constants along the path, the bias uses up."
+        "root mean squared error, mean over MDPs with its 95% interval; the lines are exact. "
+        "Right: how much of term (ii), with constants along the path, the bias uses up."
     )

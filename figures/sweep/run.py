@@ -49,15 +49,14 @@ def run_cells(
     ------
     ValueError
         If two cells have the same figure and name, or `jobs` is no positive number, or both `jobs`
-        and `dask` are given, or workers of the cluster have other code or libraries.
+        and `dask` are given.
     WorkerDied
         If a worker is lost on the way.
     OSError
-        If the cluster cannot be reached or a result cannot be stored.
+        If the cluster cannot be reached, its workers have other code or libraries, or a result
+        cannot be stored.
     """
-    if jobs is not None and (dask is not None or jobs < 1):
-        wrong = "was given with --dask" if dask is not None else f"is {jobs}"
-        raise ValueError(f"--jobs must be at least 1, and is for this machine only; it {wrong}")
+    check_workers(jobs, dask)
     names = Counter((cell.figure, cell.name) for cell in cells)
     twice = [": ".join(name) for name, count in names.items() if count > 1]
     if twice:
@@ -76,7 +75,7 @@ def run_cells(
                 for index, computed in results:
                     cell = cells[index]
                     if computed.fingerprint != store.fingerprint:
-                        raise ValueError(_other_code(computed.fingerprint, store.fingerprint))
+                        raise OSError(_other_code(computed.fingerprint, store.fingerprint))
                     done[index] = store.save(cell, computed.result, computed.seconds)
                     advance(cell.figure, cell.name)
             except BrokenExecutor as error:
@@ -85,6 +84,13 @@ def run_cells(
                     f"{len(cells)} cells are stored, and the same command continues from there"
                 ) from None
     return [done[index] for index in range(len(cells))]
+
+
+def check_workers(jobs: int | None, dask: str | None) -> None:
+    """Raise a ValueError unless the cells can be computed by so many workers, or by that cluster."""
+    if jobs is not None and (dask is not None or jobs < 1):
+        wrong = "was given with --dask" if dask is not None else f"is {jobs}"
+        raise ValueError(f"--jobs must be at least 1, and is for this machine only; it {wrong}")
 
 
 def _compute(
