@@ -87,7 +87,7 @@ def run_cells(
 
 
 def check_workers(jobs: int | None, dask: str | None) -> None:
-    """Raise a ValueError unless the cells can be computed by so many workers, or by that cluster."""
+    """Raise a ValueError unless so many workers here, or that cluster, may compute."""
     if jobs is not None and (dask is not None or jobs < 1):
         wrong = "was given with --dask" if dask is not None else f"is {jobs}"
         raise ValueError(f"--jobs must be at least 1, and is for this machine only; it {wrong}")
