@@ -146,8 +146,8 @@ def test_the_spread_is_that_of_a_sampled_loop_without_a_critic():
 @every_estimator
 def test_the_spread_of_one_step_against_many_trials(estimator):
     """And without the critic's lasting part it would be found to be too small."""
-    settings = {**SETTINGS, "estimator": estimator, "trials": 4000, "fixed": {}, "N": (8,)}
-    settings["fixed"] = dict.fromkeys(("N", "alpha", "K"), {"K": 1, "alpha": 3.0, "N": 8})
+    settings = {**SETTINGS, "estimator": estimator, "trials": 4000, "N": (8,)}
+    settings["fixed"] = {sweep: {"K": 1, "alpha": 3.0, "N": 8} for sweep in ("N", "alpha", "K")}
     settings |= {"alpha": (3.0,), "K": (1,)}
     found = compositional.simulate(settings)
     squares = found["steps_over_K"][0] ** 2

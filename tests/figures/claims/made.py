@@ -1,0 +1,122 @@
+"""Datasets like those of the figures, with numbers that we choose.
+
+Every number is a chosen mean for all MDPs plus noise that adds up to zero over them, so that means
+over MDPs are the chosen ones whatever the noise, and only the intervals depend on it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+MDPS, TRIALS = 10, 3
+ESTIMATORS = ("ad", "lvc", "loaded_dice", "dice")
+PERMUTATIONS = ("SSS", "SES", "ESS", "EES", "SSE", "ESE", "SEE")
+#: What a figure varies: name, values.
+AXES: dict[str, tuple[str, tuple[float, ...]]] = {
+    "fig5": ("N", (2, 256)),
+    "fig6": ("alpha", (1.0, 13.0)),
+    "fig7": ("K", (1, 6)),
+    "fig8": ("K", (1, 2, 3)),
+}
+#: So little noise that every interval says what its mean says, and so much that none says anything.
+QUIET, LOUD = 1e-3, 30.0
+
+#: From estimator, permutation and position on the figure's axis to a number.
+Rule = Callable[[str, str, int], float]
+
+
+def scatter(shape: tuple[int, ...], noise: float, seed: int) -> Any:
+    """Noise that adds up to zero along the last axis, its standard deviation `noise`."""
+    z = np.random.default_rng(seed).standard_normal(shape)
+    z -= z.mean(axis=-1, keepdims=True)
+    return noise * z / z.std(axis=-1, ddof=1, keepdims=True)
+
+
+def _half(*_: Any) -> float:
+    return 0.5
+
+
+def _one(*_: Any) -> float:
+    return 1.0
+
+
+def decomposition(figure: str, noise: float = QUIET, **rules: Rule) -> xr.Dataset:
+    """Data of Figures 5 to 8; what has no rule is 1, and an accuracy ½."""
+    x, at = AXES[figure]
+    small = figure == "fig8"
+    estimators = ESTIMATORS[:2] if small else ESTIMATORS
+    permutations = ("ESE",) if small else PERMUTATIONS
+    axes: dict[str, Any] = {"N": (32,), "K": (1,), "alpha": (10.0,)} | {x: at}
+    if small:
+        axes["N"] = (16, 256)
+    dims = ("estimator", "permutation", "N", "K", "alpha", "mdp")
+    shape = (len(estimators), len(permutations), *map(len, axes.values()), MDPS)
+    data = {}
+    names = ("accuracy", "sum_sd", "exact_scatter", "exact_sum_sd", "exact_accuracy")
+    for seed, name in enumerate(names):
+        means = np.zeros(shape)
+        for i, j, k in np.ndindex(*shape[:2], len(at)):
+            rule = rules.get(name, _half if "accuracy" in name else _one)
+            index = [slice(None)] * len(shape)
+            index[:2] = i, j
+            index[dims.index(x)] = k
+            means[tuple(index)] = rule(estimators[i], permutations[j], k)
+        z = scatter(shape, noise, seed)
+        each = means + z if "accuracy" in name else means * np.exp(z)
+        data[name] = (dims, each)
+        if name == "accuracy":  # trials whose mean is the number
+            wobble = np.linspace(-0.1, 0.1, TRIALS)
+            data[name] = ((*dims, "trial"), each[..., None] + wobble)
+    coordinates = {"estimator": list(estimators), "permutation": list(permutations)}
+    coordinates |= {axis: list(values) for axis, values in axes.items()}
+    return xr.Dataset(data, coordinates)
+
+
+def tradeoff(noise: float = QUIET, **rules: Callable[[str], float]) -> xr.Dataset:
+    """Data of the trade-off figure, the same for both critics; what has no rule is 1."""
+    dims = ("noise", "estimator", "mdp")
+    shape = (2, len(ESTIMATORS), MDPS)
+    data: dict[str, Any] = {"truth": ("mdp", np.ones(MDPS))}
+    for seed, name in enumerate(("bias", "falling", "lasting")):
+        rule = rules.get(name, lambda _: 1.0)
+        means = np.broadcast_to([[[rule(e)] for e in ESTIMATORS]], shape)
+        z = scatter(shape, noise, seed)
+        data[name] = (dims, means + z if name == "bias" else means * np.exp(z))
+    pairs = ["ad to lvc", "ad to loaded_dice"]
+    data["crossover"] = (("pair", "noise", "mdp"), np.full((2, 2, MDPS), 7.0))
+    return xr.Dataset(data, {"noise": [0.0, 1.0], "estimator": list(ESTIMATORS), "pair": pairs})
+
+
+def compositional(
+    *, N: float = -0.5, alpha: float = 1.0, share: float = 0.5, noise: float = QUIET
+) -> xr.Dataset:
+    """Errors that are powers of N and α, and a share of their bound."""
+    axes: dict[str, Any] = {"N": [2, 16, 128], "alpha": [1.0, 3.0, 9.0], "K": [1, 2, 3]}
+    powers = {"N": N, "alpha": alpha, "K": 1.0}
+    data: dict[str, Any] = {}
+    for seed, (sweep, at) in enumerate(axes.items()):
+        z = scatter((2, len(at), MDPS), noise, seed)
+        error = (np.array(at, dtype=float) ** powers[sweep])[:, None] * np.exp(z)
+        dims = ("estimator", sweep, "mdp")
+        # The root mean square over trials is the error.
+        data[f"steps_over_{sweep}"] = ((*dims, "trial"), np.stack([error, -error], axis=-1))
+        data[f"bound_steps_over_{sweep}"] = (
+            dims,
+            error / share * np.exp(scatter(z.shape, noise, 9)),
+        )
+    return xr.Dataset(data, {"estimator": ["lvc", "dice"], **axes}, {"K_over_alpha": 6})
+
+
+def hessian(*, power: float = 1.0, share: float = 0.5, noise: float = QUIET) -> xr.Dataset:
+    """A bias that is a power of Δ, and a share of its bound."""
+    size = np.array([0.5, 1.0, 4.0])
+    bias = size[None, :, None] ** power * np.exp(scatter((2, 3, MDPS), noise, 1))
+    dims = ("alpha", "size", "mdp")
+    bound = bias / share * np.exp(scatter((2, 1, MDPS), noise, 2))
+    return xr.Dataset(
+        {"exact_bias": (dims, bias), "bound": (dims, bound)},
+        {"alpha": [3.0, 4.5], "size": size},
+        {"K": 2},
+    )

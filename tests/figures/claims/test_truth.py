@@ -1,0 +1,248 @@
+"""Every claim where it is built to hold, where it is built to fail, and where nobody can tell."""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import pytest
+
+from figures.catalog import EXPERIMENTS
+from tests.figures.claims import made
+from tests.figures.claims.made import LOUD
+
+
+class Case(NamedTuple):
+    """A figure's claim by words of its sentence, and data in which it is true, and false.
+
+    Where it is made of numbers without noise (`exact`), the true data have none.
+    """
+
+    figure: str
+    words: str
+    holds: Any
+    fails: Any
+    exact: bool = False
+
+
+def by(**values):
+    """A rule that looks at the permutation."""
+    return lambda estimator, permutation, position: values.get(permutation, 0.5)
+
+
+def among(other, **values):
+    """A rule that looks at the estimator."""
+    return lambda estimator, permutation, position: values.get(estimator, other)
+
+
+def from_to(first, last, permutations=made.PERMUTATIONS):
+    """A rule that looks at the position on the axis."""
+    return lambda estimator, permutation, position: (
+        (first, last)[position > 0] if permutation in permutations else 0.5
+    )
+
+
+def data(figure, name, rule):
+    """Make the figure's data with a rule for one variable."""
+    return partial(made.decomposition, figure, **{name: rule})
+
+
+def accuracy(figure, words, holds, fails):
+    return Case(figure, words, data(figure, "accuracy", holds), data(figure, "accuracy", fails))
+
+
+def spread(figure, words, name, holds, fails, *, exact=False):
+    return Case(figure, words, data(figure, name, holds), data(figure, name, fails), exact)
+
+
+FIG5 = [
+    accuracy(
+        "fig5", "more than correcting the Hessian", by(SSE=0.9, SES=0.6, ESS=0.6), by(SSE=0.4)
+    ),
+    accuracy(
+        "fig5",
+        "EES > SES > ESS > SSS",
+        by(EES=0.9, SES=0.8, ESS=0.7, SSS=0.6),
+        by(EES=0.9, SES=0.7, ESS=0.8, SSS=0.6),
+    ),
+    accuracy(
+        "fig5",
+        "compositional bias helps to increase",
+        by(ESS=0.6, EES=0.6, ESE=0.6),
+        by(ESS=0.6, EES=0.6, ESE=0.4),
+    ),
+    spread(
+        "fig5",
+        "high variance on first and second order",
+        "exact_scatter",
+        among(1.0, dice=2.0),
+        among(1.0, dice=0.5),
+    ),
+    spread(
+        "fig5",
+        "actor-critic",
+        "exact_scatter",
+        among(1.0, dice=2.0),
+        among(1.0, lvc=1.01),
+        exact=True,
+    ),
+    accuracy("fig5", "DiCE performs the worst", among(0.5, dice=0.3), among(0.5, dice=0.7)),
+    accuracy("fig5", "comparable correlation", among(0.5), among(0.5, lvc=0.6)),
+    spread(
+        "fig5",
+        "LVC is smaller (Hessian sampled",
+        "sum_sd",
+        among(1.0, loaded_dice=2.0),
+        among(1.0, lvc=2.0),
+    ),
+    spread(
+        "fig5",
+        "LVC is smaller (Hessian exact",
+        "exact_sum_sd",
+        among(1.0, loaded_dice=2.0),
+        among(1.0),
+        exact=True,
+    ),
+    accuracy("fig5", "AD performs worse", among(0.6, ad=0.4), among(0.6, ad=0.8)),
+    accuracy(
+        "fig5", "ESE = SEE > SSE", by(ESE=0.8, SEE=0.8, SSE=0.5), by(ESE=0.7, SEE=0.9, SSE=0.5)
+    ),
+    accuracy(
+        "fig5", "SEE > ESE > SSE", by(SEE=0.9, ESE=0.8, SSE=0.5), by(SEE=0.8, ESE=0.9, SSE=0.5)
+    ),
+    Case(
+        "tradeoff",
+        "low bias and low variance",
+        partial(
+            made.tradeoff,
+            bias=lambda e: 3.0 if e == "ad" else 1.0,
+            falling=lambda e: 9.0 if e == "loaded_dice" else 1.0,
+        ),
+        partial(
+            made.tradeoff,
+            falling=lambda e: 9.0 if e == "loaded_dice" else 1.0,
+            bias=lambda e: 1.0 if e == "ad" else 3.0,
+        ),
+    ),
+]
+PATH = {"ESS": 2.0, "EES": 2.0, "SSS": 1.0, "SES": 1.0, "ESE": 2.0, "SSE": 1.0}
+UPSIDE_DOWN = {name: 3 - value for name, value in PATH.items()}
+SPREAD = [
+    case
+    for figure in ("fig5", "fig6", "fig7")
+    for case in (
+        spread(figure, "increases the variance where", "sum_sd", by(**PATH), by(**UPSIDE_DOWN)),
+        spread(figure, "variance is large (DiCE", "sum_sd", by(**PATH), by(**UPSIDE_DOWN)),
+        spread(figure, "Only with a Hessian of low", "sum_sd", by(**UPSIDE_DOWN), by(**PATH)),
+    )
+]
+
+
+def ad_falls(first, last, see=0.9):
+    """Of AD in ESE; SEE stays."""
+    return lambda estimator, permutation, position: {
+        "ESE": (first, last)[position > 0],
+        "SEE": see,
+    }.get(permutation, 0.5)
+
+
+MANY_STEPS = [
+    case
+    for figure in ("fig6", "fig7")
+    for case in (
+        accuracy(figure, "decreases a lot in SSE", from_to(0.9, 0.2), from_to(0.9, 0.95, ("SSE",))),
+        accuracy(figure, "can become more important", by(EES=0.8, SSE=0.3), by(EES=0.3, SSE=0.8)),
+        accuracy(figure, "SEE ≈ ESE, SES ≈ ESS", by(), by(SES=0.5, ESS=0.7)),
+        accuracy(figure, "EES ≈ SES", by(SEE=0.9), by(EES=0.7)),
+        accuracy(figure, "Hessian problem of AD", ad_falls(0.8, 0.3), ad_falls(0.3, 0.8)),
+    )
+]
+LIRPG = [
+    spread("fig8", "(several steps)", "sum_sd", among(1.0, ad=2.0), among(1.0, ad=0.5)),
+    spread("fig8", "(one step)", "exact_sum_sd", among(1.0, ad=2.0), among(1.0), exact=True),
+]
+ABSTRACT = [
+    Case(
+        "compositional",
+        "has an upper bound",
+        partial(made.compositional, share=0.5),
+        partial(made.compositional, share=2.0),
+    ),
+    Case(
+        "compositional",
+        "root of the sample size",
+        partial(made.compositional, N=-0.5),
+        partial(made.compositional, N=-1.0),
+    ),
+    Case(
+        "compositional",
+        "as α^K",
+        partial(made.compositional, alpha=6.0),
+        partial(made.compositional, alpha=1.0),
+    ),
+    Case(
+        "hessian",
+        "has an impact",
+        partial(made.hessian, share=0.5),
+        partial(made.hessian, share=2.0),
+    ),
+    Case("hessian", "grows as", partial(made.hessian, power=1.0), partial(made.hessian, power=2.0)),
+    Case(
+        "hessian",
+        "has no bias from its Hessian",
+        partial(made.tradeoff, bias=lambda _: 0.0),
+        partial(made.tradeoff, bias=lambda _: 1.0),
+    ),
+]
+CASES = FIG5 + SPREAD + MANY_STEPS + LIRPG + ABSTRACT
+every_case = pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c.figure}: {c.words}")
+
+
+def claim(case, make, **options):
+    """The one claim with these words."""
+    host = case.figure
+    found = {host: make(**options)}
+    if host == "tradeoff":  # the trade-off has no claims of its own
+        host = "fig5"
+        found["fig5"] = made.decomposition("fig5")
+    if case.words == "has no bias from its Hessian":
+        found = {"hessian": made.hessian(), "tradeoff": make(**options)}
+    (one,) = [c for c in EXPERIMENTS[host].claims(found) if case.words in c.sentence]
+    return one
+
+
+@every_case
+def test_a_true_claim_is_reproduced(case):
+    noise = {"noise": 0.0} if case.exact else {}
+    found = claim(case, case.holds, **noise)
+    assert found.verdict == "reproduced", found.seen
+
+
+@every_case
+def test_a_false_claim_is_not(case):
+    noise = {"noise": 0.0} if case.exact else {}
+    assert claim(case, case.fails, **noise).verdict == "not reproduced"
+
+
+@every_case
+def test_noise_leaves_a_claim_open(case):
+    """The same means as where it holds, and intervals that are far too wide."""
+    assert claim(case, case.holds, noise=LOUD).verdict == "inconclusive"
+
+
+def test_every_claim_is_tried():
+    """No claim of any figure is left out above."""
+    everything = {
+        "fig5": made.decomposition("fig5"),
+        "fig6": made.decomposition("fig6"),
+        "fig7": made.decomposition("fig7"),
+        "fig8": made.decomposition("fig8"),
+        "tradeoff": made.tradeoff(),
+        "compositional": made.compositional(),
+        "hessian": made.hessian(),
+    }
+    for name, experiment in EXPERIMENTS.items():
+        if name == "table2":
+            continue
+        for one in experiment.claims(everything):
+            tried = [case for case in CASES if case.words in one.sentence]
+            hosts = {"fig5": {"fig5", "tradeoff"}}.get(name, {name})
+            assert any(case.figure in hosts for case in tried), one.sentence
