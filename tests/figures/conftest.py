@@ -1,6 +1,7 @@
 """The smoke profile of every figure, computed once for all processes of a test run."""
 
 import fcntl
+import shutil
 
 import pytest
 
@@ -40,6 +41,24 @@ def smoke(smoke_figures):
 
 
 @pytest.fixture
-def forget_nothing(monkeypatch):
-    """Fail if a cell is computed that should have been stored."""
+def finished(smoke_folder, tmp_path):
+    """`out` below the test's folder: all cells of the smoke profile, for the test alone."""
+    return shutil.copytree(smoke_folder, tmp_path / "out")
+
+
+@pytest.fixture
+def nothing_is_computed(monkeypatch):
+    """Fail if a cell is computed that is stored."""
     monkeypatch.setattr("figures.sweep.run._compute", lambda *_: pytest.fail("computed again"))
+
+
+@pytest.fixture
+def blank_pictures(monkeypatch):
+    """Empty pictures, where a test does not look at them."""
+
+    def save(draw, stem):
+        svg = stem.with_suffix(".svg")
+        svg.write_text('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')
+        return [svg]
+
+    monkeypatch.setattr("figures.produce.save_picture", save)

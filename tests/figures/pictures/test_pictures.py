@@ -153,13 +153,8 @@ def test_captions_say_what_was_run(name, profile):
     assert "{" not in caption
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        name if name == "hessian" else pytest.param(name, marks=pytest.mark.slow)
-        for name in EXPERIMENTS
-    ],
-)
+@pytest.mark.slow
+@every_figure
 def test_a_picture_has_the_same_bytes_in_another_process(name, smoke_figures, tmp_path):
     figure = smoke_figures[name]
     (tmp_path / "data.nc").write_bytes(produce.netcdf(figure.data))
