@@ -15,7 +15,7 @@ from tabular.transitions import Array
 #: Two accuracies are comparable within this: a twentieth of the way from no relation to identity.
 COMPARABLE = 0.05
 #: Most comparisons named one by one.
-NAMED = 4
+NAMED = 2
 
 
 def over_grid(data: xr.Dataset, name: str, estimator: str, permutation: str) -> xr.DataArray:

@@ -57,6 +57,8 @@ def draw(data: xr.Dataset, x: str, by: str = "permutation") -> Any:
         axes[0, 0].set_xscale("log", base=2)
     for axis in axes[-1]:
         ticks(axis, data[x].values)
+    low, high = axes[0, 0].get_ylim()
+    axes[0, 0].set_ylim(max(low, -1.0), min(high, 1.05))
     for axis in axes[1]:
         axis.axhline(1.0, color="0.5", linewidth=0.8, zorder=0)
         axis.set_ylim(-1.0, 3.0)
