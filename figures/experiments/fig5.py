@@ -38,7 +38,7 @@ SETTINGS = profiles(
         "K": (NUM_STEPS,),
         "alpha": (STEP_SIZE,),
     },
-    quick={"N": (2, 8, 32, 128)},
+    quick={"N": (4, 32, 256)},
     smoke={"N": (4, 16)},
 )
 
