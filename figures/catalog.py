@@ -60,7 +60,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     module.NAME: module
     for module in (table2, compositional, hessian, fig5, fig6, fig7, fig8, tradeoff)
 }
-PROFILES = ("smoke", "quick", "paper")
+PROFILES = ("smoke", "quick", "paper", "large")
 
 
 def chosen(names: Sequence[str]) -> list[Experiment]:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 #: Where results go unless told otherwise, one folder a profile.
 OUT = Path("out/figures")
 
-Profile = Annotated[str, typer.Option(help="smoke (seconds), quick, or paper (full protocol).")]
+Profile = Annotated[
+    str, typer.Option(help="smoke (seconds), quick, paper (full protocol), or large.")
+]
 Out = Annotated[Path | None, typer.Option(help="Output folder; default out/figures/PROFILE.")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")]
 Dask = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler to use instead.")]

@@ -69,7 +69,7 @@ def compositional(data: xr.Dataset) -> list[Claim]:
             f"Slope of ln √E‖θ̂^K − θ^K‖² in ln N, within ± {SAME_EXPONENT:g} of −½.",
             root,
             summary(root),
-            f"For the error that is so; the *bias*, of which the abstract speaks, falls faster: in "
+            f"For the error that is so; the bias, of which the abstract speaks, falls faster: in "
             f"a bandit with a closed form the slope of ‖E p̂ − p‖ is {bias:.2f}, that of E‖θ̂ − θ‖ "
             f"{error:.2f}.",
         ),

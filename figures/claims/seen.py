@@ -15,7 +15,7 @@ from tabular.transitions import Array
 #: Two accuracies are comparable within this: a twentieth of the way from no relation to identity.
 COMPARABLE = 0.05
 #: Most comparisons named one by one.
-NAMED = 4
+NAMED = 2
 
 
 def over_grid(data: xr.Dataset, name: str, estimator: str, permutation: str) -> xr.DataArray:
@@ -47,11 +47,11 @@ def summary(comparisons: Sequence[Comparison]) -> str:
     failing = [c for c in comparisons if c.verdict == "not reproduced"]
     open_ones = [c for c in comparisons if c.verdict == "inconclusive"]
     holding = count - len(failing) - len(open_ones)
-    parts = [f"{holding} of {count} comparisons hold"]
-    if failing:
-        parts.append(f"{len(failing)} fail: {_named(failing)}")
-    if open_ones:
-        parts.append(f"{len(open_ones)} are open: {_named(open_ones)}")
+    noun, verb = ("comparison", "holds") if count == 1 else ("comparisons", "hold")
+    parts = [f"{holding} of {count} {noun} {verb}"]
+    for which, one, many in ((failing, "fails", "fail"), (open_ones, "is open", "are open")):
+        if which:
+            parts.append(f"{len(which)} {one if len(which) == 1 else many}: {_named(which)}")
     return "; ".join(parts) + "."
 
 

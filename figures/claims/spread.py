@@ -31,11 +31,6 @@ def claims(data: xr.Dataset, figure: str) -> list[Claim]:
         {f"{label(e)}: ln ESE/SSE": _ratio(data, e, "ESE", "SSE") for e in names if e in LOUD}
     )
     quiet = comparisons({f"{label(e)}: ln SSE/ESE": _ratio(data, e, "SSE", "ESE") for e in QUIET})
-    reason = (
-        "A sampled path ends at another policy in every trial: where it is nearly deterministic, "
-        "gradients and their noise are small, which an exact path does not do; but the path's own "
-        "scatter is gone. Which of the two wins depends on estimator and step."
-    )
     return [
         Claim(
             place,
@@ -45,7 +40,6 @@ def claims(data: xr.Dataset, figure: str) -> list[Claim]:
             f"{test}, III sampled.",
             outer,
             summary(outer),
-            reason,
         ),
         Claim(
             place,

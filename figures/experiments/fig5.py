@@ -7,7 +7,7 @@ from typing import Any
 
 import xarray as xr
 
-from figures.claims import sample_size, spread
+from figures.claims import hessians, sample_size, spread
 from figures.claims.claim import Claim
 from figures.experiments import decomposition
 from figures.experiments.paper import (
@@ -38,7 +38,7 @@ SETTINGS = profiles(
         "K": (NUM_STEPS,),
         "alpha": (STEP_SIZE,),
     },
-    quick={"N": (2, 8, 32, 128)},
+    quick={"N": (4, 32, 256)},
     smoke={"N": (4, 16)},
 )
 
@@ -68,6 +68,7 @@ def claims(data: Mapping[str, xr.Dataset]) -> list[Claim]:
     if NAME not in data:
         return []
     return [
-        *sample_size.claims(data[NAME], data.get("tradeoff")),
+        *sample_size.claims(data[NAME]),
+        *hessians.claims(data[NAME], data.get("tradeoff")),
         *spread.claims(data[NAME], NAME),
     ]

@@ -30,7 +30,7 @@ SETTINGS = profiles(
         "K": (1, 2, 3, 4, 5, 6),
         "alpha": (STEP_SIZE,),
     },
-    quick={"K": (1, 2, 4, 6)},
+    quick={"K": (1, 3, 6)},
     smoke={"K": (1, 2), "N": (4,)},
 )
 

@@ -35,6 +35,8 @@ TABLE_2: dict[str, Any] = {
 #: The inner learning rate and number of steps of Table 2, where a figure does not vary them.
 STEP_SIZE, NUM_STEPS = 10.0, 1
 SMOKE = {"mdps": 2, "trials": 4}
+#: Ten times the paper's MDPs, which leave many of its claims open.
+LARGE = {"mdps": 100}
 QUICK = {"mdps": 4, "trials": 10}
 #: The four of the paper, in its order.
 ESTIMATORS = ("ad", "lvc", "loaded_dice", "dice")
@@ -47,6 +49,7 @@ def profiles(paper: Settings, *, quick: Settings, smoke: Settings) -> dict[str, 
         "smoke": full | SMOKE | dict(smoke),
         "quick": full | QUICK | dict(quick),
         "paper": full,
+        "large": full | LARGE,
     }
 
 

@@ -18,8 +18,9 @@ PIXELS = {"pt": 4 / 3, "px": 1.0, "in": 96.0, "": 1.0}
 def section(entry: Entry, placed: Sequence[Placed]) -> str:
     """One figure; `placed` are all claims of the page."""
     name = escape(entry.name)
-    files = {f"{entry.name}.svg": entry.svg, **entry.downloads}
-    links = "\n".join(f"<li>{download(file, content)}</li>" for file, content in files.items())
+    links = "\n".join(
+        f"<li>{download(file, content)}</li>" for file, content in entry.downloads.items()
+    )
     rows = [(escape(what), escape(value)) for what, value in entry.settings.items()]
     settings = table(("Setting", "Value"), rows, f"Settings of {entry.name}", "settings")
     return (

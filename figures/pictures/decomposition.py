@@ -57,6 +57,8 @@ def draw(data: xr.Dataset, x: str, by: str = "permutation") -> Any:
         axes[0, 0].set_xscale("log", base=2)
     for axis in axes[-1]:
         ticks(axis, data[x].values)
+    low, high = axes[0, 0].get_ylim()
+    axes[0, 0].set_ylim(max(low, -1.0), min(high, 1.05))
     for axis in axes[1]:
         axis.axhline(1.0, color="0.5", linewidth=0.8, zorder=0)
         axis.set_ylim(-1.0, 3.0)
@@ -92,9 +94,10 @@ def caption(settings: Settings, varied: str) -> str:
         f"{settings['noise']:g}. Markers: mean over MDPs with its 95% interval "
         f"(Student, {settings['mdps']} MDPs). Top: cosine with the exact meta-gradient; dotted, "
         "that of the exact expected estimate, which many trajectories reach. Middle: estimate "
-        "along the truth, relative to it (1 without bias); solid lines are the exact expectation. "
-        "Bottom: sum over components of the standard deviation; solid lines follow from the exact "
-        "covariance. Exact lines are drawn wherever the path is exact; the covariance of Hessians "
+        "along the truth, relative to it (1 without bias; what is beyond the axis is not "
+        "shown); solid lines are the exact expectation. Bottom: sum over components "
+        "of the standard deviation; solid lines follow from the exact covariance. Exact "
+        "lines are drawn wherever the path is exact; the covariance of Hessians "
         "with cross terms (Loaded-DiCE, DiCE) only for one inner step, and with a sampled "
         "outer gradient only where the critic has no noise (DiCE). Where no line is exact, dashes "
         "join the markers."

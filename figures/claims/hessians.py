@@ -1,0 +1,154 @@
+"""I.1.3, second paragraph, on the Hessian estimators: AD, LVC and Loaded-DiCE at one inner step.
+
+Accuracies are means over Figure 5's N, one for each MDP; biases and variances are exact.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from figures.claims.claim import Claim
+from figures.claims.intervals import comparisons
+from figures.claims.seen import COMPARABLE, accuracy, label, over_grid, summary
+
+FIGURE = ("fig5",)
+#: Sampled Hessian.
+SAMPLED_HESSIAN = ("SSE", "ESE", "SSS", "ESS")
+
+
+def claims(data: xr.Dataset, tradeoff: xr.Dataset | None) -> list[Claim]:
+    """All entries; those that need the trade-off figure only if it is there."""
+    found = [ad_worse(data, tradeoff)]
+    if tradeoff is not None:
+        found += [biased(data, tradeoff), low_bias(tradeoff)]
+    return [*found, exact_outer_lvc(data), exact_outer_loaded(data)]
+
+
+def ad_worse(data: xr.Dataset, tradeoff: xr.Dataset | None) -> Claim:
+    """AD against LVC and Loaded-DiCE where the Hessian is sampled."""
+    found = comparisons(
+        {
+            f"{p}: {label(e)} − AD": accuracy(data, e, p) - accuracy(data, "ad", p)
+            for p in SAMPLED_HESSIAN
+            for e in ("lvc", "loaded_dice")
+        }
+    )
+    largest = data.isel(N=[-1])
+    at_most = [
+        f"{p} {(accuracy(largest, 'loaded_dice', p) - accuracy(largest, 'ad', p)).mean():+.2f}"
+        for p in SAMPLED_HESSIAN
+    ]
+    seen = (
+        f"{summary(found)} At the largest N = {int(data.N[-1])} Loaded-DiCE − AD is "
+        f"{', '.join(at_most)}."
+    )
+    why = ""
+    if tradeoff is not None:
+        noisy = tradeoff.crossover.sel(noise=float(tradeoff.noise[-1])).median("mdp")
+        why = (
+            "Exact mean squared errors cross (ESE, noisy critic, median MDP): LVC beats AD from "
+            f"N = {float(noisy.sel(pair='ad to lvc')):.0f} on, Loaded-DiCE beats AD from N = "
+            f"{float(noisy.sel(pair='ad to loaded_dice')):.0f}; below that its variance outweighs "
+            "AD's bias."
+        )
+    return Claim(
+        "I.1.3, ¶3, sentence 5; Fig. 5 (3)",
+        "AD performs worse than LVC and Loaded-DiCE when the Hessian is estimated.",
+        FIGURE if tradeoff is None else (*FIGURE, "tradeoff"),
+        "Accuracy minus AD's in SSE, ESE, SSS, ESS.",
+        found,
+        seen,
+        why,
+    )
+
+
+def biased(data: xr.Dataset, tradeoff: xr.Dataset) -> Claim:
+    """Both sources of bias, each alone."""
+    share = tradeoff.bias.sel(noise=float(tradeoff.noise[-1])) / tradeoff.truth
+    few = data.isel(N=[0])
+    short = 1 - over_grid(few, "along", "lvc", "SEE").squeeze(("N", "K", "alpha"))
+    N = int(data.N[0])
+    found = comparisons(
+        {
+            **{
+                f"{label(e)}: exact bias/‖g‖ from the Hessian": share.sel(estimator=e).values
+                for e in ("ad", "lvc")
+            },
+            f"LVC's path, N = {N}: 1 − estimate along truth (SEE)": short.values,
+        }
+    )
+    return Claim(
+        "Abstract",
+        "Existing stochastic meta-gradient estimators are biased, by composition and by the "
+        "Hessian of automatic differentiation.",
+        ("tradeoff", "fig5"),
+        "Exact norm of the bias with only II estimated (ESE); and what sampled inner steps alone "
+        "(SEE) take from the estimate along the truth.",
+        found,
+        summary(found),
+    )
+
+
+def low_bias(data: xr.Dataset) -> Claim:
+    """Bias and variance of the expected Hessians, exactly, with the paper's noisy critic."""
+    noisy = data.sel(noise=float(data.noise[-1]))
+    at = 32
+    variance = np.log(noisy.lasting + noisy.falling / at)
+    bias = noisy.bias / noisy.truth
+    found = comparisons(
+        {
+            "bias/‖g‖: AD − LVC": (bias.sel(estimator="ad") - bias.sel(estimator="lvc")).values,
+            **{
+                f"ln variance Loaded-DiCE/{label(e)}, N = {at}": (
+                    variance.sel(estimator="loaded_dice") - variance.sel(estimator=e)
+                ).values
+                for e in ("lvc", "ad")
+            },
+        }
+    )
+    lasting = (noisy.lasting**0.5 / noisy.truth).sel(estimator="ad").median()
+    return Claim(
+        "I.1.3, ¶3, sentence 6",
+        "LVC has low bias and low variance, AD large bias and low variance.",
+        ("tradeoff",),
+        "Exact bias of one step's meta-gradient (ESE), and exact variance below Loaded-DiCE's.",
+        found,
+        summary(found),
+        "AD's variance does not fall with N: a critic's error ε, shared by the trajectories, adds "
+        "Σ_s d(s) ε(s) F(s) to AD's Hessian, a standard deviation of "
+        f"{float(lasting):.2f} ‖g‖ for every N. With an exact critic AD's variance is the lowest.",
+    )
+
+
+def exact_outer_lvc(data: xr.Dataset) -> Claim:
+    """ESE = SEE > SSE for LVC."""
+    ESE, SEE, SSE = (accuracy(data, "lvc", p) for p in ("ESE", "SEE", "SSE"))
+    found = comparisons(
+        {"LVC: ESE − SSE": ESE - SSE, "LVC: SEE − SSE": SEE - SSE},
+        equal={"LVC: ESE − SEE": ESE - SEE},
+        margin=COMPARABLE,
+    )
+    return Claim(
+        "I.1.3, ¶3, sentence 7",
+        "With an exact outer gradient, LVC's Hessian is so good that correcting the compositional "
+        "bias does as much as correcting the Hessian: ESE = SEE > SSE.",
+        FIGURE,
+        f"Differences of accuracy; equal within ± {COMPARABLE:g}.",
+        found,
+        summary(found),
+    )
+
+
+def exact_outer_loaded(data: xr.Dataset) -> Claim:
+    """SEE > ESE > SSE for Loaded-DiCE."""
+    ESE, SEE, SSE = (accuracy(data, "loaded_dice", p) for p in ("ESE", "SEE", "SSE"))
+    found = comparisons({"Loaded-DiCE: SEE − ESE": SEE - ESE, "Loaded-DiCE: ESE − SSE": ESE - SSE})
+    return Claim(
+        "I.1.3, ¶3, sentence 7",
+        "... while for Loaded-DiCE the Hessian still matters: SEE > ESE > SSE.",
+        FIGURE,
+        "Differences of accuracy.",
+        found,
+        summary(found),
+    )
