@@ -54,7 +54,7 @@ def decomposition(figure: str, noise: float = QUIET, **rules: Rule) -> xr.Datase
     dims = ("estimator", "permutation", "N", "K", "alpha", "mdp")
     shape = (len(estimators), len(permutations), *map(len, axes.values()), MDPS)
     data = {}
-    names = ("accuracy", "sum_sd", "exact_scatter", "exact_sum_sd", "exact_accuracy")
+    names = ("accuracy", "sum_sd", "exact_scatter", "exact_sum_sd", "exact_accuracy", "along")
     for seed, name in enumerate(names):
         means = np.zeros(shape)
         for i, j, k in np.ndindex(*shape[:2], len(at)):
@@ -65,6 +65,7 @@ def decomposition(figure: str, noise: float = QUIET, **rules: Rule) -> xr.Datase
             means[tuple(index)] = rule(estimators[i], permutations[j], k)
         z = scatter(shape, noise, seed)
         each = means + z if "accuracy" in name else means * np.exp(z)
+        each = means + z if name == "along" else each
         data[name] = (dims, each)
         if name == "accuracy":  # trials whose mean is the number
             wobble = np.linspace(-0.1, 0.1, TRIALS)

@@ -71,10 +71,11 @@ def test_a_claim_is_as_weak_as_its_weakest_comparison(verdicts, together):
 
 
 def test_what_was_seen_in_words():
+    assert summary([comparison(HOLDS)]) == "1 of 1 comparison holds."
     assert summary([comparison(HOLDS)] * 3) == "3 of 3 comparisons hold."
     found = summary([comparison(HOLDS), comparison(FAILS), comparison(OPEN)])
-    assert found.startswith("1 of 3 comparisons hold; 1 fail: not reproduced one")
-    assert "1 are open: inconclusive one +0 [-1, +1]" in found
+    assert found.startswith("1 of 3 comparisons hold; 1 fails: not reproduced one")
+    assert "1 is open: inconclusive one +0 [-1, +1]" in found
     many = summary([comparison(FAILS)] * (NAMED + 1))
     assert many.count("not reproduced one") == NAMED
     assert "..." in many
