@@ -39,6 +39,27 @@ def test_stored_numbers_agree(name):
         assert worst(name, data, settings["trials"]) < SIGMAS
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "N"), [("fig7", 32), ("fig8", 16)])
+def test_where_twenty_trials_say_nothing_three_thousand_agree(name, N):
+    """Three steps of AD: the tails are so heavy that most trials are far too close together."""
+    settings = {
+        **EXPERIMENTS[name].SETTINGS["paper"],
+        "seed": 1,
+        "estimators": ("ad", "lvc"),
+        "permutations": ("ESE",) if name == "fig8" else ("ESE", "ESS"),
+        "N": (N,),
+        "K": (3,),
+        "mdps": 3,
+        "trials": 3000,
+    }
+    data = EXPERIMENTS[name].compute(settings)
+    counts = {kind: z.size for kind, z in deviations(name, data, settings["trials"])}
+    everywhere = 2 * len(settings["permutations"])
+    assert counts["along"] == counts["scatter"] == everywhere
+    assert worst(name, data, settings["trials"]) < SIGMAS
+
+
 # The check itself.
 
 #: As the figures are run, on MDPs that cost little.
