@@ -12,8 +12,6 @@ from scipy import stats
 
 from figures import produce
 from figures.catalog import EXPERIMENTS
-from figures.sweep.run import run_cells
-from figures.sweep.store import Store
 from tests.figures.conftest import computed
 
 every_figure = pytest.mark.parametrize("name", EXPERIMENTS)
@@ -42,18 +40,6 @@ def test_netcdf_keeps_numbers_names_and_settings(name, smoke_figures, tmp_path):
 def test_netcdf_has_the_same_bytes_twice(name, smoke_figures):
     data = smoke_figures[name].data
     assert produce.netcdf(data) == produce.netcdf(data.copy(deep=True))
-
-
-@pytest.mark.parametrize("name", LIGHT)
-def test_the_number_of_workers_does_not_change_a_bit(name, smoke_figures, tmp_path):
-    def run(cells):
-        store = Store(tmp_path / "cells")
-        found = run_cells(cells, store, jobs=2, advance=lambda *_: None)
-        return [one.result for one in found]
-
-    one = smoke_figures[name]
-    again = EXPERIMENTS[name].compute(one.settings, run).assign_attrs(one.data.attrs)
-    assert produce.netcdf(again) == produce.netcdf(one.data)
 
 
 @pytest.mark.slow
