@@ -3,7 +3,8 @@
 A row of probabilities p over K slots is cut into K buckets of mass 1/K, each holding at most two
 outcomes: slot k itself up to the threshold, its alias above it ([Walker1977]; [Vose1991]).
 The construction below sweeps a light and a heavy pointer through all rows at once: every step
-completes exactly one bucket of every row, so K steps complete them all.
+completes exactly one bucket of every row, so K steps complete them all. Where numba is installed a
+compiled loop sweeps one row after the other, to the same bits.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tabular import compiled
 from tabular.transitions import Array
 
 Index = NDArray[np.intp]
@@ -26,6 +28,11 @@ class AliasTable(NamedTuple):
     outcome: Index
     alias: Index
 
+    @property
+    def num_rows(self) -> int:
+        """n."""
+        return self.threshold.size // self.slots
+
     def draw(self, rows: Index, uniform: Array) -> tuple[Index, NDArray[np.bool_]]:
         """Return (bucket, keep): the draw is `outcome[bucket]` where keep, else `alias[bucket]`."""
         if self.slots == 1:
@@ -35,6 +42,11 @@ class AliasTable(NamedTuple):
         scaled -= slot
         slot += rows * self.slots
         return slot, scaled < self.threshold.take(slot)
+
+    def outcomes(self, rows: Index, uniform: Array) -> Index:
+        """Draw from rows by uniform numbers."""
+        bucket, keep = self.draw(rows, uniform)
+        return np.where(keep, self.outcome.take(bucket), self.alias.take(bucket))
 
 
 def alias_table(probabilities: Array, outcomes: Index | None = None) -> AliasTable:
@@ -52,6 +64,20 @@ def alias_table(probabilities: Array, outcomes: Index | None = None) -> AliasTab
     order = np.argsort(mass, axis=1)
     mass = np.take_along_axis(mass, order, axis=1)
     threshold, partner = np.ones((rows, slots)), np.tile(np.arange(slots), (rows, 1))
+    loops = compiled.kernels("kernels_sampling")
+    (_sweep if loops is None else loops.sweep)(mass, threshold, partner)
+    names = order if outcomes is None else np.take_along_axis(outcomes, order, axis=1)
+    return AliasTable(
+        slots,
+        threshold.ravel(),
+        names.ravel(),
+        np.take_along_axis(names, partner, axis=1).ravel(),
+    )
+
+
+def _sweep(mass: Array, threshold: Array, partner: Index) -> None:
+    """Write thresholds (n, K), all one before, and partners of the sorted masses (n, K)."""
+    rows, slots = mass.shape
     each = np.arange(rows)
     light = np.zeros(rows, dtype=np.intp)
     heavy = (mass <= 1).sum(axis=1)
@@ -72,13 +98,6 @@ def alias_table(probabilities: Array, outcomes: Index | None = None) -> AliasTab
         partner[at, item] = item + 1
         residual[close] += mass[at, item + 1] - 1
         heavy[close] += 1
-    names = order if outcomes is None else np.take_along_axis(outcomes, order, axis=1)
-    return AliasTable(
-        slots,
-        threshold.ravel(),
-        names.ravel(),
-        np.take_along_axis(names, partner, axis=1).ravel(),
-    )
 
 
 def sparse_alias_table(matrix: Any) -> tuple[AliasTable, Index]:

@@ -30,12 +30,21 @@ from tabular.transitions import Array
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"reassoc", "contract"}}
 
 
-def compiled(function: Callable[..., Any]) -> Any:
+#: Every operation is rounded by itself, as NumPy does it.
+AS_WRITTEN: dict[str, Any] = {"error_model": "numpy"}
+
+
+def compiled(function: Callable[..., Any], options: dict[str, Any] = OPTIONS) -> Any:
     """Compile at the first call; keep the code on disk where a folder for it can be written."""
     try:
-        return numba.njit(cache=True, **OPTIONS)(function)
+        return numba.njit(cache=True, **options)(function)
     except RuntimeError:  # numba found no such folder
-        return numba.njit(**OPTIONS)(function)
+        return numba.njit(**options)(function)
+
+
+def as_written(function: Callable[..., Any]) -> Any:
+    """Compile a loop whose sums keep their order: the bits of the same operations in NumPy."""
+    return compiled(function, AS_WRITTEN)
 
 
 @compiled
