@@ -62,22 +62,20 @@ def alias_table(probabilities: Array, outcomes: Index | None = None) -> AliasTab
     rows, slots = probabilities.shape
     mass = probabilities * (slots / probabilities.sum(axis=1, keepdims=True))
     order = np.argsort(mass, axis=1)
-    mass = np.take_along_axis(mass, order, axis=1)
-    threshold, partner = np.ones((rows, slots)), np.tile(np.arange(slots), (rows, 1))
-    loops = compiled.kernels("kernels_sampling")
-    (_sweep if loops is None else loops.sweep)(mass, threshold, partner)
     names = order if outcomes is None else np.take_along_axis(outcomes, order, axis=1)
-    return AliasTable(
-        slots,
-        threshold.ravel(),
-        names.ravel(),
-        np.take_along_axis(names, partner, axis=1).ravel(),
-    )
+    threshold, alias = np.ones((rows, slots)), names.copy()
+    loops = compiled.kernels("kernels_sampling")
+    (_sweep if loops is None else loops.sweep)(mass, order, names, threshold, alias)
+    return AliasTable(slots, threshold.ravel(), names.ravel(), alias.ravel())
 
 
-def _sweep(mass: Array, threshold: Array, partner: Index) -> None:
-    """Write thresholds (n, K), all one before, and partners of the sorted masses (n, K)."""
+def _sweep(mass: Array, order: Index, names: Index, threshold: Array, alias: Index) -> None:
+    """Write the tables of rows of masses (n, K) that `order` sorts and that then have these names.
+
+    Before, every threshold is one and every alias its own name.
+    """
     rows, slots = mass.shape
+    mass = np.take_along_axis(mass, order, axis=1)
     each = np.arange(rows)
     light = np.zeros(rows, dtype=np.intp)
     heavy = (mass <= 1).sum(axis=1)
@@ -89,13 +87,13 @@ def _sweep(mass: Array, threshold: Array, partner: Index) -> None:
         fill = inside & (light < first_heavy) & (residual > 1)
         at, item = each[fill], light[fill]
         threshold[at, item] = mass[at, item]
-        partner[at, item] = heavy[fill]
+        alias[at, item] = names[at, heavy[fill]]
         residual[fill] -= 1 - mass[at, item]
         light[fill] += 1
         close = inside & ~fill & (heavy + 1 < slots)
         at, item = each[close], heavy[close]
         threshold[at, item] = np.minimum(residual[close], 1.0)
-        partner[at, item] = item + 1
+        alias[at, item] = names[at, item + 1]
         residual[close] += mass[at, item + 1] - 1
         heavy[close] += 1
 

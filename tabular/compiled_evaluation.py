@@ -68,33 +68,39 @@ class CompiledEvaluation(Evaluation):
         self._tables = self._flat(mdp.P, 3), self._flat(mdp.R, 2), self._flat(self.gamma, 0)
 
     @cached_property
-    def _solution(self) -> Solution:
-        theta, (P, R, gamma) = self._each(self._theta), self._tables
-        count, num_states, num_actions = theta.shape
-        pi, Q, advantage, gradient = np.empty((4, count, num_states, num_actions))
-        matrix, reward = np.empty((count, num_states, num_states)), np.empty((count, num_states))
-        kernels = compiled.kernels("kernels")
-        kernels.prepare(theta, P, R, gamma, pi, matrix, reward)
+    def _values(self) -> tuple[Resolvent, Array, Array]:
+        """The factors of I − γP_π, V (B, S) and π (B, S, A)."""
+        theta, tables = self._each(self._theta), self._tables
+        count, num_states, _ = theta.shape
+        pi, reward = np.empty(theta.shape), np.empty((count, num_states))
+        matrix = np.empty((count, num_states, num_states))
+        compiled.kernels("kernels").prepare(theta, *tables, pi, matrix, reward)
         factors = factorise(self._shaped(matrix))
-        V = self._solve(factors, reward)
+        return factors, self._solve(factors, reward), pi
+
+    @cached_property
+    def _solution(self) -> Solution:
+        factors, V, pi = self._values
         d = self._solve(factors, self._mdp.initial, transposed=True)
-        kernels.finish(P, R, gamma, pi, V, d, Q, advantage, gradient)
+        Q, advantage, gradient = np.empty((3, *pi.shape))
+        kernels = compiled.kernels("kernels")
+        kernels.finish(*self._tables, pi, V, d, Q, advantage, gradient)
         return Solution(factors, V, d, pi, Q, advantage, gradient)
 
     @cached_property
     def pi(self) -> Array:
         """π, (..., 1, S, A)."""
-        return shared(self._shaped(self._solution.pi)[..., None, :, :])
+        return shared(self._shaped(self._values[2])[..., None, :, :])
 
     @cached_property
     def discounted(self) -> Discounted:
         """The two linear equations of the chain."""
-        return Discounted(self.chain, self.gamma, self._solution.factors)
+        return Discounted(self.chain, self.gamma, self._values[0])
 
     @cached_property
     def V(self) -> Array:
         """V(s), (..., 1, S)."""
-        return shared(self._shaped(self._solution.V)[..., None, :])
+        return shared(self._shaped(self._values[1])[..., None, :])
 
     @cached_property
     def Q(self) -> Array:

@@ -45,21 +45,23 @@ class CompiledSums(Sums):
 
     @cached_property
     def _values(self) -> tuple[Array, Array, Array]:
-        """V_b (B, S), γ and κ (B,)."""
-        V = np.broadcast_to(self._baseline, (*self._batch, self._shape[0]))
-        gamma, kappa = (np.broadcast_to(x, (*self._batch, 1)) for x in (self._gamma, self._kappa))
-        return (
-            read_only(V.reshape(self._trials, -1)),
-            read_only(gamma.reshape(-1)),
-            read_only(kappa.reshape(-1)),
-        )
+        """V_b (B, S), γ and κ (B,), of length one where the trials share them."""
+        V, gamma, kappa = self._baseline, self._gamma, self._kappa
+        if V.ndim > 1:
+            V = np.broadcast_to(V, (*self._batch, *V.shape[-1:]))
+        return read_only(V.reshape(-1, self._shape[0])), self._each(gamma), self._each(kappa)
 
     @cached_property
     def _discounts(self) -> Array:
-        """γ^t, (T, B)."""
-        horizon = self._trajectories.horizon
-        powers = np.broadcast_to(self._powers, (horizon, *self._batch, 1))
-        return read_only(powers.reshape(horizon, -1))
+        """γ^t, (T, B) or (T, 1)."""
+        powers = self._powers
+        if powers.size > len(powers):
+            powers = np.broadcast_to(powers, (len(powers), *self._batch, 1))
+        return read_only(powers.reshape(len(powers), -1))
+
+    def _each(self, x: Array) -> Array:
+        """The trials' numbers (..., 1) as (B,), or one number for all as (1,)."""
+        return read_only(np.broadcast_to(x, (*self._batch, 1)).reshape(-1) if x.ndim else x)
 
     def _scores(self, score: Array) -> Array:
         """ψ·v, (B, S, A)."""

@@ -17,26 +17,27 @@ from tabular.transitions import Array
 
 
 @as_written
-def sweep(mass: Array, threshold: Array, partner: Index) -> None:
-    """Write thresholds (n, K), all one before, and partners of the sorted masses (n, K)."""
+def sweep(mass: Array, order: Index, names: Index, threshold: Array, alias: Index) -> None:
+    """Write thresholds and aliases of rows (n, K), as `tabular.alias` does."""
     rows, slots = mass.shape
     for i in range(rows):
+        row, at = mass[i], order[i]
         heavy = 0
-        while heavy < slots and mass[i, heavy] <= 1:
+        while heavy < slots and row[at[heavy]] <= 1:
             heavy += 1
         if heavy == slots:
             continue
-        light, first_heavy, residual = 0, heavy, mass[i, heavy]
+        light, first_heavy, residual = 0, heavy, row[at[heavy]]
         for _ in range(slots):
             if light < first_heavy and residual > 1:
-                threshold[i, light] = mass[i, light]
-                partner[i, light] = heavy
-                residual -= 1 - mass[i, light]
+                threshold[i, light] = row[at[light]]
+                alias[i, light] = names[i, heavy]
+                residual -= 1 - row[at[light]]
                 light += 1
             elif heavy + 1 < slots:
                 threshold[i, heavy] = min(residual, 1.0)
-                partner[i, heavy] = heavy + 1
-                residual += mass[i, heavy + 1] - 1
+                alias[i, heavy] = names[i, heavy + 1]
+                residual += row[at[heavy + 1]] - 1
                 heavy += 1
 
 

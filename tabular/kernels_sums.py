@@ -2,7 +2,8 @@
 
 Every operation is rounded as NumPy does it there, and terms are added in the same order, to the
 same bits. Of B trials, states are (T + 1, B, N), actions and rewards (T, B, N), V_b (B, S),
-γ and κ (B,) and γ^t (T, B), C-contiguous; results are added to or written into the last argument.
+γ and κ (B,) and γ^t (T, B), all C-contiguous, the last four with one trial where all share them;
+results are added to or written into the last argument.
 States and actions are made unsigned, because with signed numbers every access asks whether it
 counts from the end.
 """
@@ -22,8 +23,8 @@ def trial_advantages(
 ) -> None:
     """Â of one trial, (T, N): δ_t + κ Â_{t+1}."""
     horizon, _, num = rewards.shape
-    discount, decay = gamma[trial], kappa[trial]
-    values = V[trial]
+    discount, decay = gamma[trial % gamma.size], kappa[trial % kappa.size]
+    values = V[trial % len(V)]
     for t in range(horizon - 1, -1, -1):
         for i in range(num):
             here, ahead = np.uint64(states[t, trial, i]), np.uint64(states[t + 1, trial, i])
@@ -57,7 +58,7 @@ def weighted(
     for trial in range(trials):
         trial_advantages(trial, states, rewards, V, gamma, kappa, advantage)
         for t in range(horizon):
-            power = powers[t, trial]
+            power = powers[t, trial % powers.shape[1]]
             for i in range(num):
                 s, a = np.uint64(states[t, trial, i]), np.uint64(actions[t, trial, i])
                 out[trial, s, a] += power * advantage[t, i]
@@ -83,7 +84,7 @@ def coupled(
         trial_advantages(trial, states, rewards, V, gamma, kappa, W)
         z[horizon] = 0.0
         for t in range(horizon - 1, -1, -1):
-            power = powers[t, trial]
+            power = powers[t, trial % powers.shape[1]]
             for i in range(num):
                 s, a = np.uint64(states[t, trial, i]), np.uint64(actions[t, trial, i])
                 W[t, i] = power * W[t, i]
@@ -104,9 +105,9 @@ def traced(
     horizon, trials, num = actions.shape
     c = np.empty(num)
     for trial in range(trials):
-        decay = kappa[trial]
+        decay = kappa[trial % kappa.size]
         for t in range(horizon):
-            power = powers[t, trial]
+            power = powers[t, trial % powers.shape[1]]
             for i in range(num):
                 s, a = np.uint64(states[t, trial, i]), np.uint64(actions[t, trial, i])
                 q = power * score[trial, s, a]

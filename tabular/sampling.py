@@ -7,6 +7,7 @@ or R(s_t, a_t, s_{t+1}) where the MDP has one. All trajectories of all trials ad
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -144,7 +145,7 @@ def sample(
     successors, columns = _successors(mdp.transitions)
     lookups = Lookups(_actions(policy), successors, columns, *_rewards(mdp, batch))
 
-    trials = int(np.prod(batch))
+    trials = prod(batch)
     walk = Walk(lookups, (num_states, num_actions), trials, num)
     count = trials * num
     states = np.empty((horizon + 1, count), dtype=np.intp)

@@ -14,6 +14,8 @@ is averaged over the N trajectories of each trial, (..., S, A).
 from __future__ import annotations
 
 from functools import cached_property
+from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +40,7 @@ class Sums:
     ) -> None:
         self._trajectories = trajectories
         self._batch, self._shape = trajectories.batch_shape, shape
-        self._trials = int(np.prod(self._batch))
+        self._trials = prod(self._batch)
         self._baseline = baseline
         self._gamma, self._lambda = _trialwise(gamma), _trialwise(gae_lambda)
         self._kappa = self._gamma * self._lambda
@@ -89,10 +91,9 @@ class Sums:
     def _tabulate(self, weights: Array) -> Array:
         """Mean over trajectories of Σ_t weights_t [x_t = ·], (..., S, A)."""
         size = self._trials * self._shape[0] * self._shape[1]
-        total: Array = np.bincount(self._x.ravel(), weights.ravel(), minlength=size)
-        return self._mean(total)
+        return self._mean(np.bincount(self._x.ravel(), weights.ravel(), minlength=size))
 
-    def _mean(self, total: Array) -> Array:
+    def _mean(self, total: Any) -> Array:
         table = total.reshape(*self._batch, *self._shape)
         return table / self._trajectories.num_trajectories
 
