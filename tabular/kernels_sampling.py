@@ -75,7 +75,7 @@ def walk(
     actions: Index,
     rewards: Array,
 ) -> None:
-    """Write n steps from uniform numbers (n, 2, C); see `tabular.walk.Walk`."""
+    """Write n steps from uniform numbers (n, 2, B·N); see `tabular.walk.Walk`."""
     steps, _, count = uniforms.shape
     for t in range(steps):
         for trial in range(count // num):
