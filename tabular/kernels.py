@@ -137,15 +137,16 @@ def sources(
     """Write dπ, Σ_a dπ Q and γPᵀ(d dπ) along v."""
     for i in range(v.shape[0]):
         rows, discount = P[i % P.shape[0]], gamma[i % gamma.size]
+        n = i % pi.shape[0]
         of_d[i] = 0.0
         for s in range(v.shape[1]):
-            mean = dot(pi[i, s], v[i, s])
+            mean = dot(pi[n, s], v[i, s])
             for a in range(v.shape[2]):
-                change[i, s, a] = pi[i, s, a] * (v[i, s, a] - mean)
-                weight = discount * d[i, s] * change[i, s, a]
+                change[i, s, a] = pi[n, s, a] * (v[i, s, a] - mean)
+                weight = discount * d[n, s] * change[i, s, a]
                 for z in range(v.shape[1]):
                     of_d[i, z] += weight * rows[s, a, z]
-            of_V[i, s] = dot(change[i, s], Q[i, s])
+            of_V[i, s] = dot(change[i, s], Q[n, s])
 
 
 @compiled
@@ -161,10 +162,11 @@ def product(
     out: Array,
 ) -> None:
     """Write ∇²J v from dπ, dV and dd."""
-    for i in range(pi.shape[0]):
+    for i in range(out.shape[0]):
         rows, discount = P[i % P.shape[0]], gamma[i % gamma.size]
+        n = i % pi.shape[0]
         for s in range(pi.shape[1]):
             for a in range(pi.shape[2]):
                 dA = discount * dot(rows[s, a], dV[i]) - dV[i, s]
-                dw = change[i, s, a] * advantage[i, s, a] + pi[i, s, a] * dA
-                out[i, s, a] = dd[i, s] * pi[i, s, a] * advantage[i, s, a] + d[i, s] * dw
+                dw = change[i, s, a] * advantage[n, s, a] + pi[n, s, a] * dA
+                out[i, s, a] = dd[i, s] * pi[n, s, a] * advantage[n, s, a] + d[n, s] * dw
