@@ -153,7 +153,9 @@ def verify(
 def bench(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]...", help="hessian, maml, sampling, sparse. Default: all."),
+        typer.Argument(
+            metavar="[NAME]...", help="hessian, maml, sampling, decomposition, sparse; all if none."
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for JSON and pictures.")] = Path("out/bench"),
     quick: Annotated[bool, typer.Option(help="Small sizes, in seconds.")] = False,

@@ -1,11 +1,12 @@
 """What is measured: sizes, sides and targets.
 
-========  ==========================================================================
-hessian   full infinite-horizon Hessian, A = 5
-maml      exact K = 3 meta-gradient of MAML
-sampling  trajectories, gradient and Loaded-DiCE Hessian-vector product, T = 20
-sparse    gradient and Hessian-vector product, five successors a state-action
-========  ==========================================================================
+=============  =====================================================================
+hessian        full infinite-horizon Hessian, A = 5
+maml           exact K = 3 meta-gradient of MAML
+sampling       trajectories, gradient and Loaded-DiCE Hessian-vector product, T = 20
+decomposition  the eight meta-gradients of a cell of the paper's Fig. 5
+sparse         gradient and Hessian-vector product, five successors a state-action
+=============  =====================================================================
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from importlib import import_module
 
 import numpy as np
 
-from benchmarks import sparse, with_gmrl
+from benchmarks import decomposition, sparse, with_gmrl
 from benchmarks.sides import OURS, Case, Prepared, Problem, Side, Target
 from tabular import TabularMDP, exact
 
@@ -134,7 +135,7 @@ def _samplings(quick: bool) -> Iterator[Case]:
     sides = {
         OURS: with_gmrl.estimate,
         JAX: _library("jax", "estimate"),
-        LOOP: _library("torch", "estimate"),
+        LOOP: _library("torch_loop", "estimate"),
     }
     for trials, num in ((1, 50), (3, 10)) if quick else ((1, 100_000), (1000, 100)):
         yield Case(
@@ -148,6 +149,23 @@ def _samplings(quick: bool) -> Iterator[Case]:
         )
 
 
+def _decompositions(quick: bool) -> Iterator[Case]:
+    sides = {OURS: with_gmrl.decomposition, LOOP: _library("torch_loop", "decomposition")}
+    trials = 2 if quick else 20
+    for num in (4,) if quick else (32, 256):
+        for estimator in ("lvc", "loaded_dice"):
+            yield Case(
+                "decomposition",
+                f"{estimator}, N = {num}",
+                partial(decomposition.cell, estimator, num, trials),
+                sides,
+                () if quick else (Target(LOOP, ratio=500),),
+                seconds=20.0 if num == 256 else 6.0,  # the loop takes seconds a call
+                unit="trial",
+                modules=("torch",),
+            )
+
+
 def _sparses(quick: bool) -> Iterator[Case]:
     for graph in sparse.GRAPHS:
         sizes = (100, 400) if quick else (1_000, 10_000, 100_000)
@@ -159,6 +177,7 @@ _MAKERS: dict[str, Callable[[bool], Iterator[Case]]] = {
     "hessian": _hessians,
     "maml": _mamls,
     "sampling": _samplings,
+    "decomposition": _decompositions,
     "sparse": _sparses,
 }
 NAMES = tuple(_MAKERS)

@@ -37,7 +37,7 @@ def table(rows: Sequence[Row]) -> Table:
 
 
 def _cells(row: Row) -> list[str]:
-    per = "/step" if row.unit == "step" else ""
+    per = "" if row.unit == "call" else f"/{row.unit}"
     verdict = {None: "", True: " met", False: " missed"}[row.met]
     return [
         row.side,

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from benchmarks.decomposition import CHOICES, TERMS, Cell, Replay, recorded, sources
 from benchmarks.sides import Prepared, Problem
 from tabular import compiled, exact
+from tabular.baselines import NoisyBaseline
 from tabular.estimators import Estimate
 from tabular.metagradient import meta_gradient
 from tabular.problems import Maml
 from tabular.sampling import Trajectories, sample
+from tabular.sources import Sampled, Source
 from tabular.transitions import Array
 
 #: Trajectories on which the sides' estimates are compared, and a plain loop is timed.
@@ -62,6 +65,43 @@ def estimate(problem: Problem) -> Prepared:
         return np.stack([estimate.gradient, estimate.hvp(v)])
 
     return Prepared(call, result, work=problem.num_steps_simulated)
+
+
+def decomposition(cell: Cell) -> Prepared:
+    """The eight meta-gradients of a cell, all trials together."""
+    rng = np.random.default_rng(cell.seed)
+    fresh = Sampled(cell.estimator, cell.num_trajectories, cell.horizon, NoisyBaseline())
+    phi = np.broadcast_to(cell.phi, (cell.trials, *cell.phi.shape))
+
+    def result() -> Array:
+        replays = {term: Replay(cell.estimator, draws) for term, draws in recorded(cell).items()}
+        return meta_gradients(cell, cell.phi, replays, None)
+
+    prepared = _prepare(lambda: meta_gradients(cell, phi, dict.fromkeys(TERMS, fresh), rng))
+    return prepared._replace(result=result, work=cell.trials)
+
+
+def meta_gradients(
+    cell: Cell, phi: Array, sampled: Mapping[str, Source], rng: np.random.Generator | None
+) -> Array:
+    """The meta-gradients of all choices at φ (..., S, A), with these sampled sources, (8, ...)."""
+    maml = Maml(cell.mdp)
+    results = []
+    for choice in CHOICES:
+        terms = sources(choice, sampled)
+        results.append(
+            meta_gradient(
+                maml,
+                phi,
+                step_size=cell.step_size,
+                num_steps=1,
+                path=terms["path"],
+                curvature=terms["curvature"],
+                outer=terms["outer"],
+                rng=rng,
+            )
+        )
+    return np.stack(results)
 
 
 def _prepare(call: Callable[[], Array]) -> Prepared:

@@ -28,7 +28,7 @@ def finite_array(value: Any, name: str) -> NDArray[np.float64]:
         ) from None
     if np.ma.is_masked(value):
         raise ValueError(f"{name} must have no masked entries; fill them first")
-    if not np.all(np.isfinite(array)):
+    if not np.isfinite(array).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         at = f" at index {where}" if where else ""
         raise ValueError(f"{name} must be finite, received NaN or infinity{at}")
@@ -103,6 +103,6 @@ def logits(value: Any, shape: tuple[int, int]) -> NDArray[np.float64]:
 def unit_interval(value: Any, name: str) -> NDArray[np.float64]:
     """Return `value` as an array after checking 0 <= value <= 1."""
     array = finite_array(value, name)
-    if np.any(array < 0) or np.any(array > 1):
+    if not ((array >= 0) & (array <= 1)).all():
         raise ValueError(f"{name} must lie in [0, 1], received {value}")
     return array

@@ -26,3 +26,12 @@ def freeze(table: Any) -> Any:
     for part in (table.data, table.indices, table.indptr):
         part.flags.writeable = False
     return table
+
+
+def read_only(table: Any, dtype: Any = np.float64) -> Any:
+    """Return an array as a compiled loop takes it, C-contiguous and read-only, copied if need be.
+
+    Loops are compiled for arrays that may be written to and for others: each of their arguments is
+    always of one kind.
+    """
+    return freeze(np.ascontiguousarray(table, dtype=dtype).view())

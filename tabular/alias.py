@@ -3,7 +3,8 @@
 A row of probabilities p over K slots is cut into K buckets of mass 1/K, each holding at most two
 outcomes: slot k itself up to the threshold, its alias above it ([Walker1977]; [Vose1991]).
 The construction below sweeps a light and a heavy pointer through all rows at once: every step
-completes exactly one bucket of every row, so K steps complete them all.
+completes exactly one bucket of every row, so K steps complete them all. Where numba is installed a
+compiled loop sweeps one row after the other, to the same bits.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tabular import compiled
 from tabular.transitions import Array
 
 Index = NDArray[np.intp]
@@ -26,6 +28,11 @@ class AliasTable(NamedTuple):
     outcome: Index
     alias: Index
 
+    @property
+    def num_rows(self) -> int:
+        """n."""
+        return self.threshold.size // self.slots
+
     def draw(self, rows: Index, uniform: Array) -> tuple[Index, NDArray[np.bool_]]:
         """Return (bucket, keep): the draw is `outcome[bucket]` where keep, else `alias[bucket]`."""
         if self.slots == 1:
@@ -35,6 +42,11 @@ class AliasTable(NamedTuple):
         scaled -= slot
         slot += rows * self.slots
         return slot, scaled < self.threshold.take(slot)
+
+    def outcomes(self, rows: Index, uniform: Array) -> Index:
+        """Draw from rows by uniform numbers."""
+        bucket, keep = self.draw(rows, uniform)
+        return np.where(keep, self.outcome.take(bucket), self.alias.take(bucket))
 
 
 def alias_table(probabilities: Array, outcomes: Index | None = None) -> AliasTable:
@@ -50,8 +62,20 @@ def alias_table(probabilities: Array, outcomes: Index | None = None) -> AliasTab
     rows, slots = probabilities.shape
     mass = probabilities * (slots / probabilities.sum(axis=1, keepdims=True))
     order = np.argsort(mass, axis=1)
+    names = order if outcomes is None else np.take_along_axis(outcomes, order, axis=1)
+    threshold, alias = np.ones((rows, slots)), names.copy()
+    loops = compiled.kernels("kernels_sampling")
+    (_sweep if loops is None else loops.sweep)(mass, order, names, threshold, alias)
+    return AliasTable(slots, threshold.ravel(), names.ravel(), alias.ravel())
+
+
+def _sweep(mass: Array, order: Index, names: Index, threshold: Array, alias: Index) -> None:
+    """Write the tables of rows of masses (n, K) that `order` sorts and that then have these names.
+
+    Before, every threshold is one and every alias its own name.
+    """
+    rows, slots = mass.shape
     mass = np.take_along_axis(mass, order, axis=1)
-    threshold, partner = np.ones((rows, slots)), np.tile(np.arange(slots), (rows, 1))
     each = np.arange(rows)
     light = np.zeros(rows, dtype=np.intp)
     heavy = (mass <= 1).sum(axis=1)
@@ -63,22 +87,15 @@ def alias_table(probabilities: Array, outcomes: Index | None = None) -> AliasTab
         fill = inside & (light < first_heavy) & (residual > 1)
         at, item = each[fill], light[fill]
         threshold[at, item] = mass[at, item]
-        partner[at, item] = heavy[fill]
+        alias[at, item] = names[at, heavy[fill]]
         residual[fill] -= 1 - mass[at, item]
         light[fill] += 1
         close = inside & ~fill & (heavy + 1 < slots)
         at, item = each[close], heavy[close]
         threshold[at, item] = np.minimum(residual[close], 1.0)
-        partner[at, item] = item + 1
+        alias[at, item] = names[at, item + 1]
         residual[close] += mass[at, item + 1] - 1
         heavy[close] += 1
-    names = order if outcomes is None else np.take_along_axis(outcomes, order, axis=1)
-    return AliasTable(
-        slots,
-        threshold.ravel(),
-        names.ravel(),
-        np.take_along_axis(names, partner, axis=1).ravel(),
-    )
 
 
 def sparse_alias_table(matrix: Any) -> tuple[AliasTable, Index]:

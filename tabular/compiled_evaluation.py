@@ -7,6 +7,7 @@ else through `tabular.evaluation`. Both have the same attributes and methods.
 from __future__ import annotations
 
 from functools import cached_property
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,13 @@ from tabular import compiled
 from tabular.chain import Discounted
 from tabular.evaluation import Evaluation, shared
 from tabular.mdp import TabularMDP
-from tabular.resolvent import Resolvent, factorise
+from tabular.resolvent import (
+    InverseResolvent,
+    LUResolvent,
+    Resolvent,
+    SideBySideResolvent,
+    factorise,
+)
 from tabular.transitions import Array
 
 #: Up to this S the loops for the whole Hessian beat LAPACK and NumPy.
@@ -46,10 +53,18 @@ def _common_batch(mdp: TabularMDP, theta: Array) -> tuple[int, ...] | None:
     return None if outnumbered or mdp.batch_shape not in ((), batch) else batch
 
 
-class Solution(NamedTuple):
-    """The factors of I − γP_π, V and d (B, S), and π, Q, A and ∇J (B, S, A)."""
+class Values(NamedTuple):
+    """Factors of I − γP_π, their batch, V (B, S) and π (B, S, A); one for all that are alike."""
 
-    factors: Resolvent
+    factors: SideBySideResolvent | InverseResolvent | LUResolvent
+    batch: tuple[int, ...]
+    V: Array
+    pi: Array
+
+
+class Solution(NamedTuple):
+    """V and d (B, S), and π, Q, A and ∇J (B, S, A); one for all policies that are alike."""
+
     V: Array
     d: Array
     pi: Array
@@ -68,33 +83,52 @@ class CompiledEvaluation(Evaluation):
         self._tables = self._flat(mdp.P, 3), self._flat(mdp.R, 2), self._flat(self.gamma, 0)
 
     @cached_property
+    def _policies(self) -> Array:
+        """The logits (B, S, A), or (1, S, A) where all of them, and their MDPs, are the same."""
+        theta = self._each(self._theta)
+        alike = len(theta) > 1 and all(len(table) == 1 for table in self._tables)
+        return theta[:1] if alike and np.array_equal(theta[1:], theta[:-1]) else theta
+
+    @cached_property
+    def _values(self) -> Values:
+        theta, tables = self._policies, self._tables
+        count, num_states, _ = theta.shape
+        pi, reward = np.empty(theta.shape), np.empty((count, num_states))
+        matrix = np.empty((count, num_states, num_states))
+        compiled.kernels("kernels").prepare(theta, *tables, pi, matrix, reward)
+        batch = self._batch if count == prod(self._batch) else (1,)
+        factors = factorise(matrix.reshape(*batch, *matrix.shape[1:]))
+        return Values(factors, batch, self._solve(factors, batch, reward), pi)
+
+    @cached_property
     def _solution(self) -> Solution:
-        theta, (P, R, gamma) = self._each(self._theta), self._tables
-        count, num_states, num_actions = theta.shape
-        pi, Q, advantage, gradient = np.empty((4, count, num_states, num_actions))
-        matrix, reward = np.empty((count, num_states, num_states)), np.empty((count, num_states))
+        factors, batch, V, pi = self._values
+        d = self._solve(factors, batch, self._mdp.initial, transposed=True)
+        Q, advantage, gradient = np.empty((3, *pi.shape))
         kernels = compiled.kernels("kernels")
-        kernels.prepare(theta, P, R, gamma, pi, matrix, reward)
-        factors = factorise(self._shaped(matrix))
-        V = self._solve(factors, reward)
-        d = self._solve(factors, self._mdp.initial, transposed=True)
-        kernels.finish(P, R, gamma, pi, V, d, Q, advantage, gradient)
-        return Solution(factors, V, d, pi, Q, advantage, gradient)
+        kernels.finish(*self._tables, pi, V, d, Q, advantage, gradient)
+        return Solution(V, d, pi, Q, advantage, gradient)
+
+    @cached_property
+    def _factors(self) -> Resolvent:
+        """Factors of I − γP_π of every policy."""
+        factors, batch, _, _ = self._values
+        return factors if batch == self._batch else factors.repeated(self._batch)
 
     @cached_property
     def pi(self) -> Array:
         """π, (..., 1, S, A)."""
-        return shared(self._shaped(self._solution.pi)[..., None, :, :])
+        return shared(self._shaped(self._values.pi)[..., None, :, :])
 
     @cached_property
     def discounted(self) -> Discounted:
         """The two linear equations of the chain."""
-        return Discounted(self.chain, self.gamma, self._solution.factors)
+        return Discounted(self.chain, self.gamma, self._factors)
 
     @cached_property
     def V(self) -> Array:
         """V(s), (..., 1, S)."""
-        return shared(self._shaped(self._solution.V)[..., None, :])
+        return shared(self._shaped(self._values.V)[..., None, :])
 
     @cached_property
     def Q(self) -> Array:
@@ -121,12 +155,13 @@ class CompiledEvaluation(Evaluation):
         if u.ndim > 2 and np.broadcast_shapes(u.shape[:-2], self._batch) != self._batch:
             return super().vjp(u)
         P, _, gamma = self._tables
-        factors, V, d, pi, Q, advantage, _ = self._solution
-        (change, out), (of_V, of_d) = np.empty((2, *pi.shape)), np.empty((2, *V.shape))
+        _, d, pi, Q, advantage, _ = self._solution
+        u = self._each(u)
+        (change, out), (of_V, of_d) = np.empty((2, *u.shape)), np.empty((2, *u.shape[:2]))
         kernels = compiled.kernels("kernels")
-        kernels.sources(self._each(u), P, gamma, pi, Q, d, change, of_V, of_d)
-        dV = self._solve(factors, of_V)
-        dd = self._solve(factors, of_d, transposed=True)
+        kernels.sources(u, P, gamma, pi, Q, d, change, of_V, of_d)
+        dV = self._solve(self._factors, self._batch, of_V)
+        dd = self._solve(self._factors, self._batch, of_d, transposed=True)
         kernels.product(P, gamma, pi, advantage, d, change, dV, dd, out)
         return self._shaped(out)
 
@@ -141,18 +176,24 @@ class CompiledEvaluation(Evaluation):
         compiled.kernels("kernels_hessian").hessian(theta, *self._tables, initial, out)
         return self._shaped(out)
 
-    def _solve(self, factors: Resolvent, b: Array, *, transposed: bool = False) -> Array:
+    def _solve(
+        self, factors: Resolvent, batch: tuple[int, ...], b: Array, *, transposed: bool = False
+    ) -> Array:
         """Solve for b (B, S), or the initial distribution (..., S); (B, S)."""
-        if not self._batch:
+        if not batch:
             return factors.solve(b.ravel(), transposed=transposed)[None]
-        shape = (*self._batch, b.shape[-1])
+        shape = (*batch, b.shape[-1])
         if b.ndim == 1:
             b = np.broadcast_to(b, shape)
         return factors.solve(b.reshape(shape), transposed=transposed).reshape(-1, shape[-1])
 
     def _shaped(self, x: Array) -> Array:
         """(B, ...) with the batch's own shape in front."""
-        return x.reshape(*self._batch, *x.shape[1:]) if self._batch else x[0]
+        if not self._batch:
+            return x[0]
+        if len(x) < prod(self._batch):
+            x = np.repeat(x, prod(self._batch), axis=0)
+        return x.reshape(*self._batch, *x.shape[1:])
 
     def _each(self, x: Array) -> Array:
         """A table (..., S, A) for every policy, (B, S, A), which might be written to."""

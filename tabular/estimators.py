@@ -15,8 +15,8 @@ q_t = ψ_t·v,
     Hv       = − c π (ψ·v)  [+ project(π, C (ψ·v))]_lvc  [+ project(π, C₂)]_loaded
     C₂(x)    = Σ_t (W_t p_t + z_t) [x_t = x],  p_t = Σ_{j<t} q_j,  z_t = Σ_{k>t} W_k q_k,
 
-so a product costs O(N T + S A). The cross-derivatives of the gradient (baseline detached) are
-the same for all estimators, because the gradients are:
+so a product costs O(N T + S A); the tables of sums are from `tabular.sums`. The cross-derivatives
+of the gradient (baseline detached) are the same for all estimators, because the gradients are:
 
     ∂_φ⟨g,u⟩ = Σ_k c_k [x_k = ·],  c_k = γλ c_{k−1} + γ^k q_k      (an eligibility trace)
     ∂_γ g    = Σ_t (t γ^{t−1} Â_t + γ^t ∂_γÂ_t) ψ_t,  ∂_λ g = Σ_t γ^t ∂_λÂ_t ψ_t.
@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 
 from tabular import _checks
+from tabular.compiled_sums import sums_of
 from tabular.mdp import TabularMDP
 from tabular.policy import center, project, softmax
 from tabular.registry import Estimator, find_estimator
@@ -82,56 +83,26 @@ class Estimate:
         leading = {"theta": theta.shape[:-2], "baseline": baseline.shape[:-1]}
         trajectories.check(*shape, **leading, gae_lambda=gae_lambda.shape, gamma=gamma.shape)
         self.pi = np.broadcast_to(softmax(theta), (*batch, *shape))
-        self._lambda, self._gamma = _trialwise(gae_lambda), _trialwise(gamma)
-        self._trials = int(np.prod(batch))
-        self._trajectories = trajectories
-        states = trajectories.states
-        trial = np.arange(self._trials).reshape(*batch, 1)
-        rows = states + trial * shape[0]
-        V = np.broadcast_to(baseline, (*batch, shape[0])).ravel().take(rows)
-        self._V_next = V[1:]
-        self._delta = self._gamma * V[1:]
-        self._delta += trajectories.rewards
-        self._delta -= V[:-1]
-        self._x = rows[:-1] * shape[1]
-        self._x += trajectories.actions
-        self._size = shape[0] * shape[1]
+        self._sums = sums_of(trajectories, shape, baseline, gamma, gae_lambda)
 
     @cached_property
     def advantage(self) -> Array:
         """Â_t = δ_t + γλ Â_{t+1}, (T, ..., N)."""
-        return _discounted_tail(self._delta, self._gamma * self._lambda)
-
-    @cached_property
-    def _powers(self) -> Array:
-        """γ^t, (T, ..., 1) or (T, 1...)."""
-        steps = np.arange(self._trajectories.horizon)
-        return self._gamma ** steps.reshape(-1, *(1,) * (self._delta.ndim - 1))
-
-    @cached_property
-    def _weights(self) -> Array:
-        """W_t = γ^t Â_t, (T, ..., N)."""
-        return self._powers * self.advantage
-
-    def _tabulate(self, weights: Array) -> Array:
-        """Mean over trajectories of Σ_t weights_t [x_t = ·], (..., S, A)."""
-        count = np.bincount(self._x.ravel(), weights.ravel(), minlength=self._trials * self._size)
-        return count.reshape(self.pi.shape) / self._trajectories.num_trajectories
+        return self._sums.advantage
 
     @cached_property
     def table(self) -> Array:
         """C, (..., S, A)."""
-        return self._tabulate(self._weights)
+        return self._sums.weighted()
 
     @property
     def gradient(self) -> Array:
         """The policy gradient, (..., S, A)."""
         return project(self.pi, self.table)
 
-    def _scores(self, v: Any) -> tuple[Array, Array]:
-        """ψ·v as a table (..., S, A) and along the trajectories (T, ..., N)."""
-        score = center(self.pi, np.broadcast_to(self._direction(v), self.pi.shape))
-        return score, score.ravel().take(self._x)
+    def _score(self, v: Any) -> Array:
+        """ψ·v as a table, (..., S, A)."""
+        return center(self.pi, np.broadcast_to(self._direction(v), self.pi.shape))
 
     def _direction(self, v: Any) -> Array:
         """A direction (S, A), or one for each trial."""
@@ -145,9 +116,8 @@ class Estimate:
         pi, C = self.pi, self.table
         if not self._kind.cross:
             return curvature(pi, C, center(pi, self._direction(v)), local=self._kind.local)
-        score, q = self._scores(v)
-        coupled = self._tabulate(_coupled(self._weights, q))
-        return curvature(pi, C, score, local=True) + project(pi, coupled)
+        score = self._score(v)
+        return curvature(pi, C, score, local=True) + project(pi, self._sums.coupled(score))
 
     def vjp(self, u: Any) -> Array:
         """Ĥᵀ u: every surrogate's Hessian is symmetric."""
@@ -158,79 +128,29 @@ class Estimate:
         """Ĥ, (..., S, A, S, A)."""
         shape = self.pi.shape[-2:]
         columns = []
-        for basis in np.eye(self._size).reshape(-1, *shape):
+        for basis in np.eye(shape[0] * shape[1]).reshape(-1, *shape):
             columns.append(self.hvp(basis))
         return np.stack(columns, axis=-1).reshape(*self.pi.shape, *shape)
 
     def cross_reward(self, u: Any) -> Array:
         """∂/∂φ ⟨g, u⟩ for rewards R + φ, (..., S, A)."""
-        _, q = self._scores(u)
-        trace = _discounted_head(self._powers * q, self._gamma * self._lambda)
-        return self._tabulate(trace)
+        return self._sums.traced(self._score(u))
 
     def cross_gamma(self) -> Array:
         """∂_γ ĝ, (..., S, A)."""
-        source = self._V_next + self._lambda * _next(self.advantage)
-        change = _discounted_tail(source, self._gamma * self._lambda)
-        steps = np.arange(self._trajectories.horizon).reshape(-1, *(1,) * (change.ndim - 1))
-        power_change = steps * self._gamma ** np.maximum(steps - 1, 0)
-        weights = power_change * self.advantage + self._powers * change
-        return project(self.pi, self._tabulate(weights))
+        return project(self.pi, self._sums.by_gamma())
 
     def cross_lambda(self) -> Array:
         """∂_λ ĝ, (..., S, A); zero for `dice`, which has no λ."""
         if not self._kind.baseline:
             return np.zeros(self.pi.shape)
-        source = self._gamma * _next(self.advantage)
-        change = _discounted_tail(source, self._gamma * self._lambda)
-        return project(self.pi, self._tabulate(self._powers * change))
+        return project(self.pi, self._sums.by_lambda())
 
 
 def curvature(pi: Array, C: Array, score: Array, *, local: bool) -> Array:
     """− c π (ψ·v), plus project(π, C (ψ·v)) for estimators that keep the local term."""
     log_part = -C.sum(axis=-1, keepdims=True) * pi * score
     return log_part + project(pi, C * score) if local else log_part
-
-
-def _trialwise(x: Array) -> Array:
-    """Make an array over trials (...) broadcast against (T, ..., N)."""
-    return x[..., None] if x.ndim else x
-
-
-def _next(x: Array) -> Array:
-    """x_{t+1}, zero at the end, time first."""
-    return np.concatenate([x[1:], np.zeros_like(x[:1])])
-
-
-def _coupled(weights: Array, q: Array) -> Array:
-    """W_t p_t + z_t with p_t = Σ_{j<t} q_j and z_t = Σ_{k>t} W_k q_k, time first.
-
-    Step by step, so that sums over all trajectories stay in the cache.
-    """
-    out, p, z = np.empty_like(q), np.zeros_like(q[0]), np.zeros_like(q[0])
-    for t in range(len(q)):
-        np.multiply(weights[t], p, out=out[t])
-        p += q[t]
-    for t in reversed(range(len(q))):
-        out[t] += z
-        z += weights[t] * q[t]
-    return out
-
-
-def _discounted_tail(x: Array, kappa: Array) -> Array:
-    """y_t = x_t + κ y_{t+1}, time first."""
-    y = np.array(x)
-    for t in range(len(y) - 2, -1, -1):
-        y[t] += kappa * y[t + 1]
-    return y
-
-
-def _discounted_head(x: Array, kappa: Array) -> Array:
-    """y_t = x_t + κ y_{t−1}, time first."""
-    y = np.array(x)
-    for t in range(1, len(y)):
-        y[t] += kappa * y[t - 1]
-    return y
 
 
 def gradient(mdp: TabularMDP, theta: Any, trajectories: Trajectories, **options: Any) -> Array:

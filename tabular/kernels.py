@@ -30,12 +30,21 @@ from tabular.transitions import Array
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"reassoc", "contract"}}
 
 
-def compiled(function: Callable[..., Any]) -> Any:
+#: Every operation is rounded by itself, as NumPy does it.
+AS_WRITTEN: dict[str, Any] = {"error_model": "numpy"}
+
+
+def compiled(function: Callable[..., Any], options: dict[str, Any] = OPTIONS) -> Any:
     """Compile at the first call; keep the code on disk where a folder for it can be written."""
     try:
-        return numba.njit(cache=True, **OPTIONS)(function)
+        return numba.njit(cache=True, **options)(function)
     except RuntimeError:  # numba found no such folder
-        return numba.njit(**OPTIONS)(function)
+        return numba.njit(**options)(function)
+
+
+def as_written(function: Callable[..., Any]) -> Any:
+    """Compile a loop whose sums keep their order: the bits of the same operations in NumPy."""
+    return compiled(function, AS_WRITTEN)
 
 
 @compiled
@@ -128,15 +137,16 @@ def sources(
     """Write dπ, Σ_a dπ Q and γPᵀ(d dπ) along v."""
     for i in range(v.shape[0]):
         rows, discount = P[i % P.shape[0]], gamma[i % gamma.size]
+        n = i % pi.shape[0]
         of_d[i] = 0.0
         for s in range(v.shape[1]):
-            mean = dot(pi[i, s], v[i, s])
+            mean = dot(pi[n, s], v[i, s])
             for a in range(v.shape[2]):
-                change[i, s, a] = pi[i, s, a] * (v[i, s, a] - mean)
-                weight = discount * d[i, s] * change[i, s, a]
+                change[i, s, a] = pi[n, s, a] * (v[i, s, a] - mean)
+                weight = discount * d[n, s] * change[i, s, a]
                 for z in range(v.shape[1]):
                     of_d[i, z] += weight * rows[s, a, z]
-            of_V[i, s] = dot(change[i, s], Q[i, s])
+            of_V[i, s] = dot(change[i, s], Q[n, s])
 
 
 @compiled
@@ -152,10 +162,11 @@ def product(
     out: Array,
 ) -> None:
     """Write ∇²J v from dπ, dV and dd."""
-    for i in range(pi.shape[0]):
+    for i in range(out.shape[0]):
         rows, discount = P[i % P.shape[0]], gamma[i % gamma.size]
+        n = i % pi.shape[0]
         for s in range(pi.shape[1]):
             for a in range(pi.shape[2]):
                 dA = discount * dot(rows[s, a], dV[i]) - dV[i, s]
-                dw = change[i, s, a] * advantage[i, s, a] + pi[i, s, a] * dA
-                out[i, s, a] = dd[i, s] * pi[i, s, a] * advantage[i, s, a] + d[i, s] * dw
+                dw = change[i, s, a] * advantage[n, s, a] + pi[n, s, a] * dA
+                out[i, s, a] = dd[i, s] * pi[n, s, a] * advantage[n, s, a] + d[n, s] * dw

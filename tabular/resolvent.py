@@ -11,6 +11,7 @@ residual, 1e-12.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from math import prod
 from typing import Any
 
@@ -128,6 +129,12 @@ class InverseResolvent:
         else:
             self.inverse = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
 
+    def repeated(self, batch: tuple[int, ...]) -> InverseResolvent:
+        """The inverse of one matrix for a batch of the same."""
+        out = copy(self)
+        out.inverse = np.broadcast_to(self.inverse, (*batch, *self.inverse.shape[-2:]))
+        return out
+
     def solve(self, b: Array, *, transposed: bool = False) -> Array:
         """Return x with (I − γ P_π) x = b, or its transpose, for b (..., S)."""
         inverse = self.inverse
@@ -145,6 +152,15 @@ class SideBySideResolvent:
         lanes = max(1, min(LANES, len(flat)))
         self._lu = np.empty((-(-len(flat) // lanes), size, size, lanes))
         compiled.kernels("kernels_elimination").eliminate(flat, self._lu)
+
+    def repeated(self, batch: tuple[int, ...]) -> SideBySideResolvent:
+        """The factors of one matrix for a batch of the same."""
+        out = copy(self)
+        lanes = min(LANES, prod(batch))
+        out._batch = batch
+        out._lu = np.empty((-(-prod(batch) // lanes), *self._lu.shape[1:-1], lanes))
+        out._lu[:] = self._lu
+        return out
 
     @property
     def inverse(self) -> Array:
@@ -175,6 +191,12 @@ class LUResolvent:
         # The transposed view is Fortran-contiguous, so LAPACK factorises it without a copy.
         flat = matrix.reshape(-1, *matrix.shape[-2:])
         self._factors = [lapack.dgetrf(m.T, overwrite_a=True)[:2] for m in flat]
+
+    def repeated(self, batch: tuple[int, ...]) -> LUResolvent:
+        """The factors of one matrix for a batch of the same."""
+        out = copy(self)
+        out._batch, out._factors = batch, self._factors * prod(batch)
+        return out
 
     @property
     def inverse(self) -> Array:

@@ -1,12 +1,13 @@
 """Trajectories of a softmax policy, many at once.
 
 A trajectory is s_0 ~ ρ, a_t ~ π(·|s_t), s_{t+1} ~ P(·|s_t, a_t), t < T, with reward R(s_t, a_t),
-or R(s_t, a_t, s_{t+1}) where the MDP has one. All trajectories of all trials advance together;
-the loop is over time only. Logits may differ from trial to trial.
+or R(s_t, a_t, s_{t+1}) where the MDP has one. All trajectories of all trials advance together
+(`tabular.walk`). Logits may differ from trial to trial.
 """
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -19,7 +20,10 @@ from tabular.mdp import TabularMDP
 from tabular.mdp_checks import require_one
 from tabular.policy import softmax
 from tabular.transitions import Array, Transitions
+from tabular.walk import Lookups, Walk
 
+#: About as many uniform numbers are drawn at a time: they stay in the cache.
+UNIFORMS = 1 << 14
 #: Alias tables of kernels, each for as long as its kernel lives.
 _SUCCESSORS: WeakKeyDictionary[Transitions, tuple[AliasTable, Index]] = WeakKeyDictionary()
 
@@ -138,29 +142,22 @@ def sample(
     num_states, num_actions = mdp.num_states, mdp.num_actions
     batch = np.broadcast_shapes(theta.shape[:-2], mdp.R.shape[:-2])
     policy = softmax(np.broadcast_to(theta, (*batch, num_states, num_actions)))
-    actions_of = alias_table(policy.reshape(-1, num_actions))
     successors, columns = _successors(mdp.transitions)
-    entry_reward, pair_reward = _rewards(mdp, batch)
+    lookups = Lookups(_actions(policy), successors, columns, *_rewards(mdp, batch))
 
-    trials = int(np.prod(batch))
-    trial = np.repeat(np.arange(trials), num)
-    policy_row = trial * num_states
-    per_trial = pair_reward is not None and pair_reward.size > num_states * num_actions
-    reward_row = trial * (num_states * num_actions) if per_trial else 0
-    states = np.empty((horizon + 1, trials * num), dtype=np.intp)
-    actions = np.empty((horizon, trials * num), dtype=np.intp)
-    rewards = np.empty((horizon, trials * num))
-    states[0] = _starts(mdp.initial, trials * num, rng)
-    for t in range(horizon):
-        bucket, keep = actions_of.draw(states[t] + policy_row, rng.random(trials * num))
-        actions[t] = np.where(keep, actions_of.outcome.take(bucket), actions_of.alias.take(bucket))
-        row = states[t] * num_actions + actions[t]
-        bucket, keep = successors.draw(row, rng.random(trials * num))
-        entry = np.where(keep, successors.outcome.take(bucket), successors.alias.take(bucket))
-        states[t + 1] = columns.take(entry)
-        rewards[t] = 0.0 if entry_reward is None else entry_reward.take(entry)
-        if pair_reward is not None:
-            rewards[t] += pair_reward.take(row + reward_row)
+    trials = prod(batch)
+    walk = Walk(lookups, (num_states, num_actions), trials, num)
+    count = trials * num
+    states = np.empty((horizon + 1, count), dtype=np.intp)
+    actions = np.empty((horizon, count), dtype=np.intp)
+    rewards = np.empty((horizon, count))
+    states[0] = _starts(mdp.initial, count, rng)
+    block = max(1, UNIFORMS // (2 * count))
+    uniforms = np.empty((min(block, horizon), 2, count))
+    for t in range(0, horizon, block):
+        numbers = rng.random(out=uniforms[: horizon - t])
+        end = t + len(numbers)
+        walk(numbers, states[t : end + 1], actions[t:end], rewards[t:end])
     shape = (*batch, num)
     return Trajectories(
         states.reshape(horizon + 1, *shape),
@@ -182,13 +179,21 @@ def _successors(transitions: Transitions) -> tuple[AliasTable, Index]:
     return tables
 
 
-def _rewards(mdp: TabularMDP, batch: tuple[int, ...]) -> tuple[Array | None, Array | None]:
-    """Rewards per nonzero transition (nnz,) or None, and per (trial and) state-action or None."""
+def _actions(policy: Array) -> AliasTable:
+    """Alias table of π(·|s): one for all trials if their policies are the same."""
+    tables = policy.reshape(-1, *policy.shape[-2:])
+    if np.array_equal(tables[1:], tables[:-1]):
+        tables = tables[:1]
+    return alias_table(tables.reshape(-1, policy.shape[-1]))
+
+
+def _rewards(mdp: TabularMDP, batch: tuple[int, ...]) -> tuple[Array, Array]:
+    """Rewards per nonzero transition (nnz,), and per (trial and) state-action; empty if none."""
     table = mdp.R if mdp.successor_reward is None else mdp.bonus
     if table is not None and table.ndim > 2:
         table = np.broadcast_to(table, (*batch, *table.shape[-2:]))
-    entries = None if mdp.successor_reward is None else _transition_rewards(mdp)
-    return entries, None if table is None else np.ascontiguousarray(table).ravel()
+    entries = np.empty(0) if mdp.successor_reward is None else _transition_rewards(mdp)
+    return entries, np.empty(0) if table is None else np.ascontiguousarray(table).ravel()
 
 
 def successor_rewards(mdp: TabularMDP) -> Array:
@@ -216,5 +221,4 @@ def _starts(initial: Array, count: int, rng: np.random.Generator) -> Index:
     if support.size == 1:
         return np.full(count, support[0])
     table = alias_table(initial[support][None])
-    bucket, keep = table.draw(np.zeros(count, dtype=np.intp), rng.random(count))
-    return support[np.where(keep, table.outcome.take(bucket), table.alias.take(bucket))]
+    return support[table.outcomes(np.zeros(count, dtype=np.intp), rng.random(count))]
