@@ -37,6 +37,13 @@ def test_the_full_profile_is_the_papers(name):
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
+def test_the_large_profile_has_more_mdps_and_nothing_else(name):
+    found = EXPERIMENTS[name].SETTINGS
+    assert found["large"]["mdps"] > found["paper"]["mdps"]
+    assert found["large"] | {"mdps": PAPER["mdps"]} == found["paper"]
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
 def test_smaller_profiles_differ_in_size_only(name):
     """They ask for fewer points, MDPs and trials, and for nothing that the full one has not."""
     found = EXPERIMENTS[name].SETTINGS
