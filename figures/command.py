@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -126,5 +127,6 @@ def _run(
         folder = out or OUT / profile
         claim_folder(folder)
     with progress(produce.cell_count(plans), quiet=quiet) as (say, advance):
-        options: dict[str, Any] = {"advance": advance, "warn": say, "jobs": jobs, "dask": dask}
+        warn = partial(typer.echo, err=True)
+        options: dict[str, Any] = {"advance": advance, "warn": warn, "jobs": jobs, "dask": dask}
         finish(list(produce.compute(plans, folder, **options)), folder, say)

@@ -100,7 +100,7 @@ def caption(settings: Settings, varied: str) -> str:
         "lines are drawn wherever the path is exact; the covariance of Hessians "
         "with cross terms (Loaded-DiCE, DiCE) only for one inner step, and with a sampled "
         "outer gradient only where the critic has no noise (DiCE). Where no line is exact, dashes "
-        "join the markers."
+        "join the markers. Markers below their line: tails so heavy that the trials miss them."
     )
 
 
