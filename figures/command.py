@@ -126,7 +126,7 @@ def _run(
         check_workers(jobs, dask)
         folder = out or OUT / profile
         claim_folder(folder)
-    with progress(produce.cell_count(plans), quiet=quiet) as (say, advance):
+    with progress(produce.cell_count(plans), quiet=quiet, finished=True) as (say, advance):
         warn = partial(typer.echo, err=True)
         options: dict[str, Any] = {"advance": advance, "warn": warn, "jobs": jobs, "dask": dask}
         finish(list(produce.compute(plans, folder, **options)), folder, say)

@@ -41,9 +41,11 @@ def reader_left() -> NoReturn:
 
 @contextmanager
 def progress(
-    total: int, *, quiet: bool
+    total: int, *, quiet: bool, finished: bool = False
 ) -> Iterator[tuple[Callable[[Any], None], Callable[[str, str], None]]]:
     """Yield `say` (print a result) and `advance` (name the next step): a bar, or plain lines.
+
+    With `finished`, `advance` names a step that is done instead.
 
     Results go to standard output, progress to standard error.
     """
@@ -72,7 +74,7 @@ def progress(
     to_terminal = console.is_terminal
     with Progress(*columns, console=errors, transient=True, redirect_stdout=to_terminal) as bar:
         task = bar.add_task("", total=total)
-        done = itertools.count()
+        done = itertools.count(1 if finished else 0)
         yield (
             say,
             lambda *names: bar.update(task, description=": ".join(names), completed=next(done)),

@@ -129,6 +129,14 @@ def test_progress_in_plain_lines(quiet, capsys, monkeypatch):
     assert captured.out == ("" if quiet else "[bold]result[/bold]" + 30 * " long" + "\n")
 
 
+@pytest.mark.parametrize(("finished", "shown"), [(False, "0/2"), (True, "1/2")])
+def test_a_step_that_is_named_is_to_come_or_is_done(finished, shown, capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with progress(2, quiet=False, finished=finished) as (_, advance):
+        advance("lake")
+    assert shown in re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().err)
+
+
 def test_progress_on_a_terminal(capsys, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     with progress(2, quiet=False) as (say, advance):

@@ -107,7 +107,9 @@ def problem(settings: Settings) -> tuple[Maml | Lirpg, Array]:
 
 
 def sources(permutation: str, sampled: Sampled) -> dict[str, Any]:
-    """Sources I, II and III of a permutation such as "SES"."""
+    """Sources I, II and III of a permutation such as "SES"; ValueError if it is none."""
+    if len(permutation) != 3 or set(permutation) - set("ES"):
+        raise ValueError(f"a permutation is three letters E or S, received {permutation!r}")
     roles = ("path", "curvature", "outer")
     letters = zip(roles, permutation, strict=True)
     return {role: EXACT if letter == "E" else sampled for role, letter in letters}

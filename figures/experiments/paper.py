@@ -76,7 +76,16 @@ def source(settings: Settings, estimator: str, num_trajectories: int) -> Sampled
 
 
 def per_mdp(figure: str, settings: Settings, kind: str, compute: Any, **changes: Any) -> list[Cell]:
-    """One cell for each MDP."""
+    """One cell for each MDP.
+
+    Raises
+    ------
+    ValueError
+        Unless there are two MDPs and two trials or more: spreads and intervals need them.
+    """
+    for name in ("mdps", "trials"):
+        if settings[name] < 2:
+            raise ValueError(f"{name} must be at least 2, received {settings[name]}")
     return [
         Cell(
             figure, f"{kind}, MDP {i}", {**settings, **changes, "figure": figure, "mdp": i}, compute

@@ -62,7 +62,7 @@ def on_cluster(cells: dict[int, Cell], address: str) -> Generator[tuple[int, Com
                     raise BrokenExecutor(f"{address} has no workers any more")
                 else:
                     time.sleep(PAUSE)
-        except (KilledWorker, CancelledError) as error:
+        except (KilledWorker, CancelledError, OSError) as error:  # OSError: the line is cut
             raise BrokenExecutor(str(error)) from None
         except RuntimeError as error:
             if LACKING not in str(error):

@@ -23,10 +23,16 @@ def in_this_process(cells: dict[int, Cell]) -> Generator[tuple[int, Computed], N
         yield index, compute(cell)
 
 
-def in_processes(
+def on_this_machine(
     cells: dict[int, Cell], jobs: int | None
 ) -> Generator[tuple[int, Computed], None, None]:
-    """Yield the results of worker processes as they come.
+    """Yield the results of so many processes, of this one alone if one is enough."""
+    jobs = min(jobs or cpu_count(), len(cells))
+    return in_this_process(cells) if jobs == 1 else in_processes(cells, jobs)
+
+
+def in_processes(cells: dict[int, Cell], jobs: int) -> Generator[tuple[int, Computed], None, None]:
+    """Yield the results of two or more worker processes as they come.
 
     Raises
     ------
@@ -34,7 +40,7 @@ def in_processes(
         If a worker dies.
     """
     parallel = Parallel(
-        n_jobs=min(jobs or cpu_count(), len(cells)),
+        n_jobs=jobs,
         backend="loky",
         batch_size=1,  # each result comes, and is stored, alone
         max_nbytes=None,

@@ -7,6 +7,7 @@ same for any number of workers.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import BrokenExecutor
@@ -14,9 +15,12 @@ from contextlib import closing
 
 from figures.sweep.cell import Cell
 from figures.sweep.cluster import on_cluster
-from figures.sweep.local import in_processes, in_this_process
+from figures.sweep.local import on_this_machine
 from figures.sweep.store import Store, Stored
 from figures.sweep.worker import Computed
+
+#: Protocol, host (or an IPv6 address in brackets) and port.
+ADDRESS = r"(?:\w+://)?(?:\[[0-9a-fA-F:.]+\]|[^\s/:\[\]]+):\d+/?"
 
 
 class WorkerDied(OSError):
@@ -91,6 +95,10 @@ def check_workers(jobs: int | None, dask: str | None) -> None:
     if jobs is not None and (dask is not None or jobs < 1):
         wrong = "was given with --dask" if dask is not None else f"is {jobs}"
         raise ValueError(f"--jobs must be at least 1, and is for this machine only; it {wrong}")
+    if dask is not None and not re.fullmatch(ADDRESS, dask):
+        raise ValueError(
+            f"the address of a Dask scheduler must be like tcp://host:8786, received {dask!r}"
+        )
 
 
 def _compute(
@@ -98,7 +106,7 @@ def _compute(
 ) -> Generator[tuple[int, Computed], None, None]:
     if dask is not None:
         return on_cluster(cells, dask)
-    return in_this_process(cells) if jobs == 1 else in_processes(cells, jobs)
+    return on_this_machine(cells, jobs)
 
 
 def _other_code(theirs: dict[str, str], ours: dict[str, str]) -> str:

@@ -24,6 +24,8 @@ from tabular.atomic import write_atomically
 
 #: Marks a folder as one that `gmrl figure` made.
 MARKER = "gmrl-figures.json"
+#: What a run that was killed may leave (`tabular.atomic`).
+DRAFT = re.compile(r"\.[0-9a-f]{32}\.tmp")
 #: Before the name of an array of the result; the other member is the text.
 PREFIX, ABOUT = "result/", "about"
 #: Bytes of a SHA-256.
@@ -52,8 +54,8 @@ def claim_folder(path: Path) -> None:
     path.mkdir(parents=True, exist_ok=True)
     if (path / MARKER).is_file():
         return
-    found = sorted(entry.name for entry in path.iterdir())
-    if found:
+    found = sorted(entry.name for entry in path.iterdir() if not DRAFT.fullmatch(entry.name))
+    if found and not (path / MARKER).is_file():  # another run may have marked it meanwhile
         shown = ", ".join(found[:3]) + (", ..." if len(found) > 3 else "")
         raise ValueError(
             f"{path} holds files that gmrl figure did not make ({shown}); give an empty folder "
@@ -69,18 +71,18 @@ class Store:
     Parameters
     ----------
     folder : Path
-        Claimed with `claim_folder`.
+        Below an output folder that was claimed with `claim_folder`; made if it is missing.
     warn : callable
         Is told of each file that is not what its name says; it is computed again and replaced.
 
     Raises
     ------
-    ValueError, OSError
-        See `claim_folder`.
+    OSError
+        If the folder cannot be made.
     """
 
     def __init__(self, folder: Path, *, warn: Callable[[str], Any] = warnings.warn) -> None:
-        claim_folder(folder)
+        folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.warn = warn
         self.fingerprint = fingerprint()
@@ -127,7 +129,7 @@ class Store:
                 )
         path = self.path(cell)
         payload = _encode(self._identity(cell), arrays, seconds)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(exist_ok=True)  # but not the folder itself, if somebody removed it
         write_atomically(path, lambda stream: stream.write(payload))
         return Stored(arrays, seconds)
 

@@ -218,7 +218,7 @@ def test_a_full_disk_keeps_what_was_finished(run_here, tmp_path, monkeypatch, bl
         computed.extend(cells)
         return in_this_process(cells)
 
-    monkeypatch.setattr("figures.sweep.run.in_this_process", watched)
+    monkeypatch.setattr("figures.sweep.local.in_this_process", watched)
     assert run_here("figure", LIGHT, *SMOKE, "--out", "out").returncode == 0
     assert computed == [1]
 
@@ -240,11 +240,11 @@ def test_a_damaged_cell_is_named_and_computed_again(run_here, tmp_path, blank_pi
     cell.write_bytes(whole[:-40])
     done = run_here(*arguments)
     assert done.returncode == 0, done.stderr
-    assert f"out/cells/hessian/{cell.name} is damaged or not a file of gmrl's" in done.stdout
-    assert "computed again" in done.stdout
+    assert f"out/cells/hessian/{cell.name} is damaged or not a file of gmrl's" in done.stderr
+    assert "computed again" in done.stderr
     assert results(tmp_path / "out") == first
     assert len(stored(tmp_path / "out")) == CELLS
-    assert "damaged" not in run_here(*arguments).stdout
+    assert "damaged" not in run_here(*arguments).stderr
 
 
 def test_a_bug_in_an_experiment_is_not_hidden(run_here, monkeypatch):

@@ -151,3 +151,15 @@ def test_different_cells_have_different_draws():
     ad = decomposition.simulate({**settings, "estimator": "ad"})
     exact_hessian = settings["permutations"].index("EES")
     assert not np.array_equal(here["along"][exact_hessian], ad["along"][exact_hessian])
+
+
+@pytest.mark.parametrize("name", ["mdps", "trials"])
+def test_one_mdp_or_trial_is_refused(name):
+    with pytest.raises(ValueError, match=f"{name} must be at least 2, received 1"):
+        fig5.cells({**fig5.SETTINGS["smoke"], name: 1})
+
+
+@pytest.mark.parametrize("permutation", ["SXS", "SS", ""])
+def test_an_unknown_permutation_is_refused(permutation):
+    with pytest.raises(ValueError, match="a permutation is three letters E or S"):
+        decomposition.sources(permutation, None)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -35,6 +36,28 @@ def truth(tmp_path_factory):
 def test_the_number_of_workers_does_not_change_a_bit(store, truth, jobs):
     assert bits(run_cells(cells(), store, jobs=jobs, advance=silent)) == truth
     assert len(saved(store)) == NUM_CELLS
+
+
+@pytest.mark.parametrize("jobs", [1, 2, None])
+def test_one_missing_cell_is_computed(store, truth, jobs):
+    run_cells(cells(), store, jobs=1, advance=silent)
+    store.path(cells()[2]).unlink()
+    assert bits(run_cells(cells(), store, jobs=jobs, advance=silent)) == truth
+    assert len(saved(store)) == NUM_CELLS
+
+
+def test_a_machine_of_one_core(store, truth, monkeypatch):
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+    assert bits(run_cells(cells(), store, advance=silent)) == truth
+
+
+def test_a_folder_that_vanishes_ends_the_run(store):
+    def remove(*_):
+        shutil.rmtree(store.folder)
+
+    with pytest.raises(FileNotFoundError):
+        run_cells(cells(), store, jobs=1, advance=remove)
+    assert not store.folder.exists()
 
 
 def test_finished_cells_are_not_computed_again(store, tmp_path):
@@ -74,6 +97,9 @@ def test_bad_arguments(store):
         run_cells(cells(), store, jobs=0, advance=silent)
     with pytest.raises(ValueError, match="it was given with --dask"):
         run_cells(cells(), store, jobs=2, dask="tcp://127.0.0.1:9", advance=silent)
+    for address in ("", "nonsense:::://", "host", "tcp://host", "tcp://a b:1"):
+        with pytest.raises(ValueError, match="must be like tcp://host:8786, received"):
+            run_cells(cells(), store, dask=address, advance=silent)
     assert run_cells([], store, advance=silent) == []
 
 

@@ -197,6 +197,20 @@ def test_empty_missing_and_own_folders_are_claimed(tmp_path):
     assert (tmp_path / "mine.txt").read_text() == "mine"
 
 
+def test_what_a_killed_run_left_is_no_foreign_file(tmp_path):
+    (tmp_path / f".{32 * 'a'}.tmp").write_text("half")
+    claim_folder(tmp_path)
+    assert (tmp_path / MARKER).is_file()
+
+
+def test_foreign_files_beside_the_cells_are_left_alone(tmp_path):
+    folder = tmp_path / "cells"
+    folder.mkdir()
+    (folder / "mine.txt").write_text("mine")
+    Store(folder).save(CELL, {"x": np.ones(2)}, 0.0)
+    assert (folder / "mine.txt").read_text() == "mine"
+
+
 # What else results depend on.
 
 
