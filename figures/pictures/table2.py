@@ -43,7 +43,7 @@ def draw(data: xr.Dataset) -> Any:
         [str(i), *(form.format(float(data[name][i])) for name, (_, form) in COLUMNS.items())]
         for i in range(data.sizes["mdp"])
     ]
-    _table(left, settings, ["setting", "Table 2"], (0.75, 0.25))
+    _table(left, settings, ["setting", "Table 2"], (0.75, 0.19))
     heads = ["MDP", *(head for head, _ in COLUMNS.values())]
     _table(right, facts, heads, (0.09, 0.12, 0.12, 0.14, 0.25, 0.14, 0.14))
     return figure
@@ -68,7 +68,7 @@ def _table(axis: Any, rows: list[list[str]], heads: list[str], widths: tuple[flo
             )
     axis.set(xlim=(0, 1), ylim=(0, 1))
     for y in (1.0, 1 - height, 0.0):
-        axis.plot([0, 1], [y, y], color="0.3", linewidth=0.9, clip_on=False)
+        axis.plot([0, sum(widths)], [y, y], color="0.3", linewidth=0.9, clip_on=False)
 
 
 def caption(settings: Settings) -> str:
