@@ -28,6 +28,11 @@ def claims_table(claims: Sequence[Claim]) -> Group:
         verdict = Text(f"{SIGNS[claim.verdict]} {claim.verdict}", style=STYLES[claim.verdict])
         seen = claim.seen + (f" Why: {claim.why}" if claim.why else "")
         table.add_row(Text(claim.place), Text(claim.sentence), verdict, Text(seen))
+    return Group(table, Text(counted(claims)))
+
+
+def counted(claims: Sequence[Claim]) -> str:
+    """How many claims have which verdict, in words."""
     counts: Counter[str] = Counter(claim.verdict for claim in claims)
     told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in SIGNS)
-    return Group(table, Text(f"{len(claims)} claims: {told}."))
+    return f"{len(claims)} claims: {told}."

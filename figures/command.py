@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 OUT = Path("out/figures")
 
 Profile = Annotated[
-    str, typer.Option(help="smoke (seconds), quick, paper (full protocol), or large.")
+    str, typer.Option(help="smoke (seconds), quick, paper (full protocol), large (100 MDPs).")
 ]
-Out = Annotated[Path | None, typer.Option(help="Output folder; default out/figures/PROFILE.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="Output folder; default out/figures/PROFILE, with the seed if it is not 0."),
+]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")]
 Dask = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler to use instead.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
@@ -45,11 +48,14 @@ def figure(
 ) -> None:
     """Regenerate the paper's tabular figures; with 'all', also one page with all of them."""
     from figures import produce
+    from figures.claims_table import counted
 
     started = time.perf_counter()
 
-    def finish(figures: list[Figure], folder: Path, say: Callable[[Any], None]) -> None:
-        for one in figures:
+    def finish(coming: Iterator[Figure], folder: Path, say: Callable[[Any], None]) -> None:
+        figures = []
+        for one in coming:
+            figures.append(one)
             paths = produce.write(one, folder)
             suffixes = ", ".join(path.suffix for path in paths)
             name = one.experiment.NAME
@@ -65,8 +71,8 @@ def figure(
                 wall_seconds=wall,
             )
             say(f"written: {page}")
-        full = f"gmrl figure {' '.join(names)} --profile paper"
-        say(f"seed {seed}, profile {profile}, {wall:.1f} s; full protocol: {full}")
+            say(counted([claim for each in produce.ledger(figures).values() for claim in each]))
+        say(f"seed {seed}, profile {profile}, {wall:.1f} s{_full('figure', names, profile, seed)}")
 
     _run(names, profile, out, jobs, dask, seed, finish)
 
@@ -86,8 +92,8 @@ def claims(
 
     started = time.perf_counter()
 
-    def finish(figures: list[Figure], folder: Path, say: Callable[[Any], None]) -> None:
-        found = [claim for each in produce.ledger(figures).values() for claim in each]
+    def finish(coming: Iterator[Figure], folder: Path, say: Callable[[Any], None]) -> None:
+        found = [claim for each in produce.ledger(list(coming)).values() for claim in each]
         rows = [{"verdict": claim.verdict, **asdict(claim)} for claim in found]
         path = folder / "claims.json"
         write_text(path, to_json(rows))
@@ -96,12 +102,18 @@ def claims(
             return
         say(claims_table(found))
         wall = time.perf_counter() - started
-        say(
-            f"written: {path}; seed {seed}, profile {profile}, {wall:.1f} s; full protocol: "
-            "gmrl claims --profile paper"
-        )
+        full = _full("claims", [], profile, seed)
+        say(f"written: {path}; seed {seed}, profile {profile}, {wall:.1f} s{full}")
 
     _run(["all"], profile, out, jobs, dask, seed, finish, quiet=as_json)
+
+
+def _full(command: str, names: Sequence[str], profile: str, seed: int) -> str:
+    """The command of the full protocol, unless that is what was run."""
+    if profile in ("paper", "large"):
+        return ""
+    seeded = f" --seed {seed}" if seed else ""
+    return f"; full protocol: {' '.join(['gmrl', command, *names])} --profile paper{seeded}"
 
 
 def _run(
@@ -111,7 +123,7 @@ def _run(
     jobs: int | None,
     dask: str | None,
     seed: int,
-    finish: Callable[[list[Figure], Path, Callable[[Any], None]], None],
+    finish: Callable[[Iterator[Figure], Path, Callable[[Any], None]], None],
     *,
     quiet: bool = False,
 ) -> None:
@@ -124,9 +136,9 @@ def _run(
         experiments = catalog.chosen(names)
         plans = produce.plan(experiments, catalog.check_profile(profile), seed)
         check_workers(jobs, dask)
-        folder = out or OUT / profile
+        folder = out or OUT / (profile if seed == 0 else f"{profile}-seed-{seed}")
         claim_folder(folder)
     with progress(produce.cell_count(plans), quiet=quiet, finished=True) as (say, advance):
         warn = partial(typer.echo, err=True)
         options: dict[str, Any] = {"advance": advance, "warn": warn, "jobs": jobs, "dask": dask}
-        finish(list(produce.compute(plans, folder, **options)), folder, say)
+        finish(produce.compute(plans, folder, **options), folder, say)

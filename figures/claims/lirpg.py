@@ -36,7 +36,9 @@ def claims(data: xr.Dataset) -> list[Claim]:
             "Logarithm of the ratio of the sums of standard deviations, mean over N.",
             found,
             summary(found),
-            f"Exact variances at K = {K}: from N = {low} to {high} LVC's falls by a factor of "
+            ""
+            if low == high
+            else f"Exact variances at K = {K}: from N = {low} to {high} LVC's falls by a factor of "
             f"{falls['lvc']:.1f}, AD's by {falls['ad']:.1f}. The critic's error, the same for all "
             "trajectories, stays in AD's Hessian as −Σ_s F(s) Σ_t γ^t d_t(s) E[Â_t|s]; LVC's local "
             "term cancels it.",

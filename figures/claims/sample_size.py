@@ -12,7 +12,7 @@ import xarray as xr
 
 from figures.claims.claim import Claim
 from figures.claims.intervals import comparisons
-from figures.claims.seen import COMPARABLE, accuracy, label, log_spread, summary
+from figures.claims.seen import COMPARABLE, accuracy, gaps, label, log_spread, summary
 
 FIGURE = ("fig5",)
 #: Sampled outer gradient.
@@ -24,19 +24,21 @@ def claims(data: xr.Dataset) -> list[Claim]:
     names = [str(name) for name in data.estimator.values]
     found = [outer_matters(data, names), order(data, names), composition_helps(data, names)]
     if "dice" in names:
-        found += [dice_noisy(data, names), same_gradient(data, names), dice_worst(data, names)]
+        found += [dice_noisy(data, names), same_gradient(data, names)]
     return [*found, comparable(data), *lower_variance(data)]
 
 
 def outer_matters(data: xr.Dataset, names: list[str]) -> Claim:
     """SSE gains more over SSS than SES and ESS do."""
-    found = comparisons(
+    differences, turns = gaps(
+        data,
         {
-            f"{label(e)}: SSE − {other}": accuracy(data, e, "SSE") - accuracy(data, e, other)
+            f"{label(e)}: SSE − {other}": ((e, "SSE"), (e, other))
             for e in names
             for other in ("SES", "ESS")
-        }
+        },
     )
+    found = comparisons(differences)
     return Claim(
         "I.1.3, ¶2, sentences 2-3; Fig. 5 (1)",
         "An accurate outer gradient improves the correlation more than correcting the Hessian or "
@@ -44,7 +46,7 @@ def outer_matters(data: xr.Dataset, names: list[str]) -> Claim:
         FIGURE,
         "Accuracy with only III exact minus accuracy with only II, or only I, exact.",
         found,
-        summary(found),
+        summary(found) + turns,
         _outer_reason(data, names),
     )
 
@@ -64,13 +66,15 @@ def _outer_reason(data: xr.Dataset, names: list[str]) -> str:
 def order(data: xr.Dataset, names: list[str]) -> Claim:
     """EES > SES > ESS > SSS."""
     ranks = ("EES", "SES", "ESS", "SSS")
-    found = comparisons(
+    differences, turns = gaps(
+        data,
         {
-            f"{label(e)}: {more} − {less}": accuracy(data, e, more) - accuracy(data, e, less)
+            f"{label(e)}: {more} − {less}": ((e, more), (e, less))
             for e in names
             for more, less in pairwise(ranks)
-        }
+        },
     )
+    found = comparisons(differences)
     return Claim(
         "I.1.3, ¶2, sentence 4",
         "With an estimated outer gradient, correcting the two inner terms also helps: "
@@ -78,27 +82,29 @@ def order(data: xr.Dataset, names: list[str]) -> Claim:
         FIGURE,
         "Differences of accuracy of neighbours in the order, for each estimator.",
         found,
-        summary(found),
+        summary(found) + turns,
     )
 
 
 def composition_helps(data: xr.Dataset, names: list[str]) -> Claim:
     """An exact path instead of a sampled one raises the accuracy."""
     pairs = (("ESS", "SSS"), ("EES", "SES"), ("ESE", "SSE"))
-    found = comparisons(
+    differences, turns = gaps(
+        data,
         {
-            f"{label(e)}: {more} − {less}": accuracy(data, e, more) - accuracy(data, e, less)
+            f"{label(e)}: {more} − {less}": ((e, more), (e, less))
             for e in names
             for more, less in pairs
-        }
+        },
     )
+    found = comparisons(differences)
     return Claim(
         "Fig. 5 (2)",
         "Correcting the compositional bias helps to increase the correlation.",
         FIGURE,
         "Accuracy with an exact path minus the same with a sampled one.",
         found,
-        summary(found),
+        summary(found) + turns,
     )
 
 
@@ -129,12 +135,12 @@ def dice_noisy(data: xr.Dataset, names: list[str]) -> Claim:
 
 
 def same_gradient(data: xr.Dataset, names: list[str]) -> Claim:
-    """The other three have the same first-order gradient."""
+    """On the same trajectories the other three give the same first-order estimates."""
     others = [name for name in names if name not in ("dice", "ad")]
     found = comparisons(
         equal={
-            f"ln variance {label(e)}/AD, EES": log_spread(data, e, "EES", "exact_scatter")
-            - log_spread(data, "ad", "EES", "exact_scatter")
+            f"{p}: {label(e)} − AD": accuracy(data, e, p) - accuracy(data, "ad", p)
+            for p in ("EES", "SES", "SEE")
             for e in others
         },
         margin=1e-9,
@@ -143,33 +149,12 @@ def same_gradient(data: xr.Dataset, names: list[str]) -> Claim:
         "I.1.3, ¶3, sentence 2",
         "DiCE's first-order gradient is REINFORCE's; that of the other three is actor-critic's.",
         FIGURE,
-        "Exact variances of the three actor-critic gradients are the same number.",
+        "Differences of accuracy where no Hessian is sampled, on the same trajectories and the "
+        "same critics.",
         found,
         summary(found),
         "At the sampling policy the first derivatives of the three surrogates are the same "
         "function of the trajectory, and DiCE's is theirs with V_b = 0.",
-    )
-
-
-def dice_worst(data: xr.Dataset, names: list[str]) -> Claim:
-    """DiCE is the least accurate in every permutation."""
-    found = comparisons(
-        {
-            f"{p}: {label(e)} − DiCE": accuracy(data, e, p) - accuracy(data, "dice", p)
-            for p in map(str, data.permutation.values)
-            for e in names
-            if e != "dice"
-        }
-    )
-    return Claim(
-        "I.1.3, ¶3, sentence 3",
-        "DiCE performs the worst in all cases.",
-        FIGURE,
-        "Accuracy of each other estimator minus DiCE's, in each permutation.",
-        found,
-        summary(found),
-        "Its expectation is as good as Loaded-DiCE's (the dotted lines); all it "
-        "lacks is the critic.",
     )
 
 
@@ -203,11 +188,10 @@ def lower_variance(data: xr.Dataset) -> list[Claim]:
     )
     exact = comparisons(
         {
-            "ln Σsd Loaded-DiCE/LVC, EES, exact": np.round(
-                log_spread(data, "loaded_dice", "EES", "exact_sum_sd")
-                - log_spread(data, "lvc", "EES", "exact_sum_sd"),
-                9,
+            f"ln Σsd Loaded-DiCE/LVC, {p}": np.round(
+                log_spread(data, "loaded_dice", p) - log_spread(data, "lvc", p), 9
             )
+            for p in ("SES", "EES")
         }
     )
     place = "I.1.3, ¶3, sentence 4"
@@ -225,7 +209,7 @@ def lower_variance(data: xr.Dataset) -> list[Claim]:
             place,
             "... while the variance of LVC is smaller (Hessian exact: SES, EES).",
             FIGURE,
-            test + " From exact covariances, rounded to nine digits.",
+            test + " On the same trajectories; rounded to nine digits.",
             exact,
             summary(exact),
             "With an exact Hessian the two are the same random variable: only the Hessian tells "

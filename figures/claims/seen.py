@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,12 @@ from tabular.transitions import Array
 
 #: Two accuracies are comparable within this: a twentieth of the way from no relation to identity.
 COMPARABLE = 0.05
+#: A fall of the accuracy is one "by a lot" from here on.
+A_LOT = 0.2
+#: What varies in a figure.
+GRID = ("N", "K", "alpha")
+#: An estimator and a permutation: whose accuracy.
+Whose = tuple[str, str]
 #: Most comparisons named one by one.
 NAMED = 2
 
@@ -27,13 +33,33 @@ def over_grid(data: xr.Dataset, name: str, estimator: str, permutation: str) -> 
 def accuracy(data: xr.Dataset, estimator: str, permutation: str) -> Array:
     """Mean accuracy over the whole grid of the figure, one number an MDP."""
     each = over_grid(data, "accuracy", estimator, permutation)
-    return np.asarray(each.mean(("N", "K", "alpha")))
+    return np.asarray(each.mean(GRID))
+
+
+def gaps(
+    data: xr.Dataset, pairs: Mapping[str, tuple[Whose, Whose]]
+) -> tuple[dict[str, Array], str]:
+    """Differences of mean accuracy by label, and in words which change sign along the figure."""
+    x = max(GRID, key=lambda axis: data.sizes[axis])
+    first, last = data.isel({x: [0]}), data.isel({x: [-1]})
+    differences, turns = {}, []
+    for name, (one, other) in pairs.items():
+        differences[name] = accuracy(data, *one) - accuracy(data, *other)
+        start, end = (
+            float((accuracy(at, *one) - accuracy(at, *other)).mean()) for at in (first, last)
+        )
+        if start * end < 0:
+            turns.append(f"{name} from {start:+.2f} to {end:+.2f}")
+    if not turns:
+        return differences, ""
+    ends = f"{x.replace('alpha', 'α')} = {data[x].values[0]:g} to {data[x].values[-1]:g}"
+    return differences, f" The sign changes from {ends}: {', '.join(turns)}."
 
 
 def log_spread(data: xr.Dataset, estimator: str, permutation: str, name: str = "sum_sd") -> Array:
     """Mean over the grid of ln Σ sd (or of another spread), one number an MDP."""
     each: Any = np.log(over_grid(data, name, estimator, permutation))
-    return np.asarray(each.mean(("N", "K", "alpha")))
+    return np.asarray(each.mean(GRID))
 
 
 def label(estimator: str) -> str:

@@ -49,8 +49,8 @@ SWEEPS: dict[str, dict[str, Any]] = {
     "K": {"alpha": 3.0, "N": 32},
 }
 ALT = (
-    "Error of the last inner iterate with its leading order and bound, and error of the meta- "
-    "gradient, against N, step size and number of steps."
+    "Error of the last inner iterate with its leading order and bound, and error of the "
+    "meta-gradient, against N, step size and number of steps."
 )
 SETTINGS = profiles(
     {
@@ -110,6 +110,7 @@ def compute(settings: Settings, run: Run = run_here) -> xr.Dataset:
         xr.Dataset(variables, coordinates),
         names=names,
         K_over_alpha=settings["fixed"]["alpha"]["K"],
+        alpha_over_K=settings["fixed"]["K"]["alpha"],
     )
 
 

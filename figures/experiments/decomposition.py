@@ -131,7 +131,8 @@ def simulate(settings: Settings) -> Result:
         options: Any = {"step_size": alpha, "num_steps": K}
         if (K, alpha) not in truths:
             truths[K, alpha] = meta_gradient(meta, zero, **options).ravel()
-        label = (settings["figure"], estimator, permutation, N, K, alpha, "mdp", settings["mdp"])
+        # The same for all estimators: what they share is the same number, not only the same law.
+        label = (settings["figure"], permutation, N, K, alpha, "mdp", settings["mdp"])
         draws = meta_gradient(
             meta,
             phi,

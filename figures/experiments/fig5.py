@@ -7,7 +7,7 @@ from typing import Any
 
 import xarray as xr
 
-from figures.claims import hessians, sample_size, spread
+from figures.claims import dice, hessians, sample_size, spread
 from figures.claims.claim import Claim
 from figures.experiments import decomposition
 from figures.experiments.paper import (
@@ -69,6 +69,7 @@ def claims(data: Mapping[str, xr.Dataset]) -> list[Claim]:
         return []
     return [
         *sample_size.claims(data[NAME]),
+        *dice.claims(data[NAME], NAME, "N", data.get("tradeoff")),
         *hessians.claims(data[NAME], data.get("tradeoff")),
         *spread.claims(data[NAME], NAME),
     ]

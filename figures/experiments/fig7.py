@@ -7,7 +7,7 @@ from typing import Any
 
 import xarray as xr
 
-from figures.claims import many_steps, spread
+from figures.claims import dice, many_steps, spread
 from figures.claims.claim import Claim
 from figures.experiments import decomposition
 from figures.experiments.paper import ESTIMATORS, STEP_SIZE, Run, Settings, profiles, run_here
@@ -59,4 +59,8 @@ def claims(data: Mapping[str, xr.Dataset]) -> list[Claim]:
     """What the paper says of them, with verdicts."""
     if NAME not in data:
         return []
-    return [*many_steps.claims(data[NAME], "K"), *spread.claims(data[NAME], NAME)]
+    return [
+        *many_steps.claims(data[NAME], "K"),
+        *dice.claims(data[NAME], NAME, "K"),
+        *spread.claims(data[NAME], NAME),
+    ]

@@ -50,7 +50,6 @@ SETTINGS = profiles(
         "estimators": ESTIMATORS,
         "N": (2, 8, 32, 128, 512, 2048),
         "alpha": STEP_SIZE,
-        "K": NUM_STEPS,
         "noises": (0.0, 1.0),
     },
     quick={"N": (2, 8, 32, 128)},
@@ -112,7 +111,7 @@ def simulate(settings: Settings) -> Result:
     """All noises, estimators and N on one MDP."""
     problem = Maml(random_mdp(settings, settings["mdp"]))
     phi = np.zeros((problem.mdp.num_states, problem.mdp.num_actions))
-    options: Any = {"step_size": settings["alpha"], "num_steps": settings["K"]}
+    options: Any = {"step_size": settings["alpha"], "num_steps": NUM_STEPS}
     law = PathLaw(problem, phi, **options)
     truth = law.moments().mean
     trials = np.broadcast_to(phi, (settings["trials"], *phi.shape))

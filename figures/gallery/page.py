@@ -64,7 +64,8 @@ def render(
         "Seed": str(seed),
         "Versions": ", ".join(f"{escape(what)} {escape(is_)}" for what, is_ in versions.items()),
         "Cores": "unknown" if cores is None else str(cores),
-        "Wall time": duration(wall_seconds),
+        "Wall time": f"{duration(wall_seconds)}; cells that were finished before were not repeated",
+        "Work": f"{duration(sum(entry.seconds for entry in entries))} for all cells",
         "To repeat": f"<code>{escape(command)}</code>",
     }
     return "\n".join(

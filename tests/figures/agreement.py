@@ -90,9 +90,17 @@ def compositional(data: xr.Dataset) -> dict[str, Any]:
 
 
 def deviations(name: str, data: xr.Dataset, trials: int) -> Iterator[tuple[str, Any]]:
-    """Kind and all finite deviations of a figure's data, flat."""
+    """Kind and all finite deviations of a figure's data, flat.
+
+    Estimators of Figures 5 to 8 share their trajectories: each is a kind of its own.
+    """
+    found: dict[str, Any]
     if name.startswith("fig"):
-        found = decomposition(data)
+        found = {
+            f"{kind}, {e}": each.sel(estimator=e)
+            for kind, each in decomposition(data).items()
+            for e in map(str, data.estimator.values)
+        }
     elif name == "tradeoff":
         found = tradeoff(data, trials)
     else:

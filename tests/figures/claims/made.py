@@ -67,7 +67,7 @@ def decomposition(figure: str, noise: float = QUIET, **rules: Rule) -> xr.Datase
         each = means + z if "accuracy" in name else means * np.exp(z)
         each = means + z if name == "along" else each
         data[name] = (dims, each)
-        if name == "accuracy":  # trials whose mean is the number
+        if name == "accuracy":  # trials whose mean is the number; the same for all estimators
             wobble = np.linspace(-0.1, 0.1, TRIALS)
             data[name] = ((*dims, "trial"), each[..., None] + wobble)
     coordinates = {"estimator": list(estimators), "permutation": list(permutations)}
@@ -85,18 +85,36 @@ def tradeoff(noise: float = QUIET, **rules: Callable[[str], float]) -> xr.Datase
         means = np.broadcast_to([[[rule(e)] for e in ESTIMATORS]], shape)
         z = scatter(shape, noise, seed)
         data[name] = (dims, means + z if name == "bias" else means * np.exp(z))
-    pairs = ["ad to lvc", "ad to loaded_dice"]
-    data["crossover"] = (("pair", "noise", "mdp"), np.full((2, 2, MDPS), 7.0))
+    pairs = ["ad to lvc", "ad to loaded_dice", "ad to dice"]
+    data["crossover"] = (("pair", "noise", "mdp"), np.full((3, 2, MDPS), 7.0))
     return xr.Dataset(data, {"noise": [0.0, 1.0], "estimator": list(ESTIMATORS), "pair": pairs})
 
 
 def compositional(
-    *, N: float = -0.5, alpha: float = 1.0, share: float = 0.5, noise: float = QUIET
+    *,
+    N: float = -0.5,
+    alpha: float = 1.0,
+    share: float = 0.5,
+    meta: float = -0.5,
+    growth: float = 1.0,
+    sigma: float = 1.0,
+    noise: float = QUIET,
 ) -> xr.Dataset:
-    """Errors that are powers of N and α, and a share of their bound."""
+    """Errors that are powers of N and α, and a share of their bound.
+
+    `growth` is the error's share of K α^K at the last K, `sigma` the ratio of the estimators' σ_In
+    over that of their errors.
+    """
     axes: dict[str, Any] = {"N": [2, 16, 128], "alpha": [1.0, 3.0, 9.0], "K": [1, 2, 3]}
-    powers = {"N": N, "alpha": alpha, "K": 1.0}
+    powers = {"N": N, "alpha": alpha, "K": np.log(3 * 3.0**2 * growth) / np.log(3)}
     data: dict[str, Any] = {}
+    z = scatter((2, 3, MDPS), noise, 7)
+    data["meta_over_N"] = (
+        ("estimator", "N", "mdp", "trial"),
+        (np.array(axes["N"], dtype=float) ** meta)[:, None, None]
+        * np.exp(z)[..., None]
+        * np.ones(2),
+    )
     for seed, (sweep, at) in enumerate(axes.items()):
         z = scatter((2, len(at), MDPS), noise, seed)
         error = (np.array(at, dtype=float) ** powers[sweep])[:, None] * np.exp(z)
@@ -107,17 +125,26 @@ def compositional(
             dims,
             error / share * np.exp(scatter(z.shape, noise, 9)),
         )
-    return xr.Dataset(data, {"estimator": ["lvc", "dice"], **axes}, {"K_over_alpha": 6})
+    data["bound_steps_over_K"][1][1] *= sigma
+    attributes = {"K_over_alpha": 6, "alpha_over_K": 3.0}
+    return xr.Dataset(data, {"estimator": ["lvc", "dice"], **axes}, attributes)
 
 
-def hessian(*, power: float = 1.0, share: float = 0.5, noise: float = QUIET) -> xr.Dataset:
-    """A bias that is a power of Δ, and a share of its bound."""
-    size = np.array([0.5, 1.0, 4.0])
-    bias = size[None, :, None] ** power * np.exp(scatter((2, 3, MDPS), noise, 1))
+def hessian(*, power: Any = None, share: float = 0.5, noise: float = QUIET) -> xr.Dataset:
+    """A bias that is a power of Δ, K − 1 unless another is given, and a share of its bound."""
+    size, steps = np.array([0.5, 1.0, 4.0]), np.arange(1, 4)
+    bias = size[None, :, None] * np.exp(scatter((2, 3, MDPS), noise, 1))
     dims = ("alpha", "size", "mdp")
     bound = bias / share * np.exp(scatter((2, 1, MDPS), noise, 2))
+    powers = steps - 1.0 if power is None else np.full(3, power)
+    over_K = size[None, None, :, None] ** powers[None, :, None, None]
+    over_K = over_K * np.exp(scatter((2, 3, 3, MDPS), noise, 3))
     return xr.Dataset(
-        {"exact_bias": (dims, bias), "bound": (dims, bound)},
-        {"alpha": [3.0, 4.5], "size": size},
+        {
+            "exact_bias": (dims, bias),
+            "bound": (dims, bound),
+            "bias_over_K": (("alpha", "steps", "size", "mdp"), over_K),
+        },
+        {"alpha": [3.0, 4.5], "size": size, "steps": steps},
         {"K": 2},
     )

@@ -107,7 +107,7 @@ def test_simulated_numbers_again_one_by_one(settings):
         for index, permutation, N, K, alpha in everywhere(settings):
             options = {"step_size": alpha, "num_steps": K}
             truth = meta_gradient(meta, zero, **options).ravel()
-            rng = stream(0, "small", estimator, permutation, N, K, alpha, "mdp", settings["mdp"])
+            rng = stream(0, "small", permutation, N, K, alpha, "mdp", settings["mdp"])
             draws = meta_gradient(
                 meta,
                 np.stack([zero] * settings["trials"]),

@@ -14,6 +14,7 @@ from tests.tabular.tolerances import FIRST, SAME, assert_close
 from theory.hessian_error import hessian_error_curve
 
 SETTINGS = {**SMALL, "K": 2, "alpha": (2.0, 3.5), "size": (0.5, 4.0), "spread": 0.9, "mdp": 1}
+SETTINGS["steps"] = (1, 2, 3)
 every_K = pytest.mark.parametrize("K", [1, 2, 3])
 #: Trials of the simulations here.
 MANY = 20_000
@@ -134,3 +135,10 @@ def test_without_noise_the_error_is_the_bias():
 
 def test_the_paper_profile_keeps_the_bias_below_its_bound(smoke):
     assert (smoke["hessian"].exact_bias < smoke["hessian"].bound).all()
+
+
+def test_the_bias_for_every_K_is_that_of_its_own_run():
+    found = hessian.simulate(SETTINGS)
+    for i, K in enumerate(SETTINGS["steps"]):
+        own = hessian.simulate({**SETTINGS, "K": K})
+        assert_close(found["bias_over_K"][:, i], own["exact_bias"], SAME)
