@@ -14,7 +14,7 @@ import xarray as xr
 
 from figures.claims.claim import Claim
 from figures.claims.intervals import comparisons
-from figures.claims.seen import label, summary
+from figures.claims.seen import label, signed, summary
 from tabular.transitions import Array
 from theory.statements.abstract import compositional_rates
 
@@ -75,8 +75,8 @@ def compositional(data: xr.Dataset) -> list[Claim]:
             "Slope of ln √E‖θ̂^K − θ^K‖² in ln N, plus ½",
             {f"{label(e)}: slope + ½": slopes(steps["N"], e, "N") + 0.5 for e in names},
             f"For the error that is so; the bias, of which the abstract speaks, falls faster: in a "
-            f"bandit with a closed form the slope of ‖E p̂ − p‖ is {bias:.2f}, that of E‖θ̂ − θ‖ "
-            f"{error:.2f}.",
+            f"bandit with a closed form the slope of ‖E p̂ − p‖ is {signed(bias, '.2f')}, that of E‖θ̂ − θ‖ "
+            f"{signed(error, '.2f')}.",
         ),
         rate(
             "the meta-gradient's error falls with the root of the sample size.",

@@ -49,7 +49,7 @@ def gaps(
             float((accuracy(at, *one) - accuracy(at, *other)).mean()) for at in (first, last)
         )
         if start * end < 0:
-            turns.append(f"{name} from {start:+.2f} to {end:+.2f}")
+            turns.append(f"{name} from {signed(start, '.2f')} to {signed(end, '.2f')}")
     if not turns:
         return differences, ""
     ends = f"{x.replace('alpha', 'α')} = {data[x].values[0]:g} to {data[x].values[-1]:g}"
@@ -83,5 +83,13 @@ def summary(comparisons: Sequence[Comparison]) -> str:
 
 def _named(comparisons: Sequence[Comparison]) -> str:
     """The first few with their means and intervals."""
-    each = [f"{c.label} {c.mean:+.2g} [{c.low:+.2g}, {c.high:+.2g}]" for c in comparisons[:NAMED]]
+    each = [
+        f"{c.label} = {signed(c.mean)} [{signed(c.low)}, {signed(c.high)}]"
+        for c in comparisons[:NAMED]
+    ]
     return ", ".join(each) + (", ..." if len(comparisons) > NAMED else "")
+
+
+def signed(value: float, precision: str = ".2g") -> str:
+    """A number with its sign, a proper minus."""
+    return f"{value:+{precision}}".replace("-", "−")

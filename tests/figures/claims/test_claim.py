@@ -75,7 +75,7 @@ def test_what_was_seen_in_words():
     assert summary([comparison(HOLDS)] * 3) == "3 of 3 comparisons hold."
     found = summary([comparison(HOLDS), comparison(FAILS), comparison(OPEN)])
     assert found.startswith("1 of 3 comparisons hold; 1 fails: not reproduced one")
-    assert "1 is open: inconclusive one +0 [-1, +1]" in found
+    assert "1 is open: inconclusive one = +0 [−1, +1]" in found
     many = summary([comparison(FAILS)] * (NAMED + 1))
     assert many.count("not reproduced one") == NAMED
     assert "..." in many
