@@ -8,14 +8,16 @@ same trajectories give with rewards zero and baseline σ e_s. Over trajectories 
     Cov X = [Cov X(R, V_b) + Σ_s Cov X(0, σ e_s)]/N + Σ_s E X(0, σ e_s) E X(0, σ e_s)ᵀ,
 
 S + 1 laws of one trajectory; the last sum does not fall with N: a wrong critic is wrong for all
-of them. Derived here. Sums Σ_k μ_k Cov(Ĥu_k) over M = Σ_k μ_k u_k u_kᵀ are E[ΔĤ M ΔĤ]; for `ad` and
-`lvc`, Ĥ = Σ_x C(x) Φ_x is linear in the table C and the sum a contraction with Cov C.
+of them. Derived here. Second moments come as these two `Parts`. Sums Σ_k μ_k Cov(Ĥu_k) over
+M = Σ_k μ_k u_k u_kᵀ are E[ΔĤ M ΔĤ]; for `ad` and `lvc`, Ĥ = Σ_x C(x) Φ_x is linear in the table C
+and the sum a contraction with Cov C.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,6 +35,17 @@ from tabular.transitions import Array
 NEGLIGIBLE = 1e-15
 
 
+class Parts(NamedTuple):
+    """A covariance: what one trajectory has, divided by N, and what does not fall with N."""
+
+    within: Array
+    lasting: Array
+
+    def of(self, num_trajectories: int) -> Array:
+        """The covariance of an estimate from N trajectories."""
+        return np.asarray(self.within / num_trajectories + self.lasting)
+
+
 class EstimateLaw:
     """The laws X(R, V_b) and X(0, σ e_s) of one trajectory, and what they say of N.
 
@@ -48,44 +61,47 @@ class EstimateLaw:
         self.center, self.noise = center, noise
 
     @cached_property
-    def _tables(self) -> tuple[Array, Array]:
-        """What Cov C has that falls with N, and what has not, each (S, A, S, A)."""
+    def table_covariance(self) -> Parts:
+        """Cov C, each (S, A, S, A)."""
         within = covariance.table_covariance(self.center)
         lasting = np.zeros_like(within)
         for law in self.noise:
             within = within + covariance.table_covariance(law)
             mean = mean_table(law)
             lasting += np.multiply.outer(mean, mean)
-        return within, lasting
+        return Parts(within, lasting)
 
-    def table_covariance(self, num_trajectories: int) -> Array:
-        """Cov C, (S, A, S, A)."""
-        within, lasting = self._tables
-        return within / num_trajectories + lasting
+    @cached_property
+    def gradient_covariance(self) -> Parts:
+        """Cov ĝ, each (S, A, S, A)."""
+        pi = self.center.pi
+        halves = (project(pi, table).transpose(2, 3, 0, 1) for table in self.table_covariance)
+        return Parts(*(np.asarray(project(pi, half)) for half in halves))
 
-    def gradient_covariance(self, num_trajectories: int) -> Array:
-        """Cov ĝ, (S, A, S, A)."""
-        half = project(self.center.pi, self.table_covariance(num_trajectories))
-        return np.asarray(project(self.center.pi, half.transpose(2, 3, 0, 1)))
-
-    def hvp_covariance(self, kind: Estimator, u: Array, num_trajectories: int) -> Array:
-        """Cov Ĥu of `loaded_dice` or `dice`, (S, A, S, A)."""
-        total = covariance.hvp_covariance(self.center, kind, u) / num_trajectories
+    def hvp_covariance(self, kind: Estimator, u: Array) -> Parts:
+        """Cov Ĥu of `loaded_dice` or `dice`, each (S, A, S, A)."""
+        within = covariance.hvp_covariance(self.center, kind, u)
+        lasting = np.zeros_like(within)
         for law in self.noise:
             moments = cross_moments(law, u, Whole(law))
             mean = moments.mean.reshape(law.shape)
-            total += moments.covariance(law) / num_trajectories + np.multiply.outer(mean, mean)
-        return total
+            within += moments.covariance(law)
+            lasting += np.multiply.outer(mean, mean)
+        return Parts(within, lasting)
 
-    def sandwich(self, kind: Estimator, M: Array, num_trajectories: int) -> Array:
-        """E[ΔĤ M ΔĤ] for a symmetric M (S, A, S, A)."""
+    def sandwich(self, kind: Estimator, M: Array) -> Parts:
+        """E[ΔĤ M ΔĤ] for a symmetric M (S, A, S, A), each (S, A, S, A)."""
         law = self.center
         if not kind.cross:
-            return own_sandwich(law, kind, M, self.table_covariance(num_trajectories))
-        total = np.zeros((*law.shape, *law.shape))
+            within, lasting = self.table_covariance
+            still = own_sandwich(law, kind, M, lasting) if self.noise else np.zeros_like(within)
+            return Parts(own_sandwich(law, kind, M, within), still)
+        within, lasting = np.zeros((2, *law.shape, *law.shape))
         for value, u in eigenpairs(law, square(M)):
-            total += value * self.hvp_covariance(kind, u, num_trajectories)
-        return total
+            parts = self.hvp_covariance(kind, u)
+            within += value * parts.within
+            lasting += value * parts.lasting
+        return Parts(within, lasting)
 
 
 def estimate_law(
@@ -148,7 +164,7 @@ def mean_table(law: TrajectoryLaw) -> Array:
 
 def sandwich(law: TrajectoryLaw, kind: Estimator, M: Array) -> Array:
     """E[ΔĤ M ΔĤ] = Σ_k μ_k Cov(Ĥu_k) of one trajectory for a symmetric M (S, A, S, A)."""
-    return EstimateLaw(law).sandwich(kind, M, 1)
+    return EstimateLaw(law).sandwich(kind, M).within
 
 
 def own_sandwich(law: TrajectoryLaw, kind: Estimator, M: Array, C: Array) -> Array:

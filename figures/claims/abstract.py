@@ -75,8 +75,8 @@ def compositional(data: xr.Dataset) -> list[Claim]:
             "Slope of ln √E‖θ̂^K − θ^K‖² in ln N, plus ½",
             {f"{label(e)}: slope + ½": slopes(steps["N"], e, "N") + 0.5 for e in names},
             f"For the error that is so; the bias, of which the abstract speaks, falls faster: in a "
-            f"bandit with a closed form the slope of ‖E p̂ − p‖ is {signed(bias, '.2f')}, that of E‖θ̂ − θ‖ "
-            f"{signed(error, '.2f')}.",
+            "bandit with a closed form the slope of ‖E p̂ − p‖ is "
+            f"{signed(bias, '.2f')}, that of E‖θ̂ − θ‖ {signed(error, '.2f')}.",
         ),
         rate(
             "the meta-gradient's error falls with the root of the sample size.",

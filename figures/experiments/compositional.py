@@ -175,7 +175,7 @@ class ExactPath:
             self._extend(alpha)
         S, c1, sigma = np.zeros((self._size, self._size)), 0.0, 0.0
         for H, law in self._steps[:K]:
-            noise = square(law.gradient_covariance(N))
+            noise = square(law.gradient_covariance.of(N))
             L = np.eye(self._size) + alpha * H
             S = L @ S @ L.T + alpha**2 * noise
             c1, sigma = max(c1, float(np.linalg.norm(H, 2))), max(sigma, float(np.trace(noise)))

@@ -96,12 +96,13 @@ def caption(settings: Settings, varied: str) -> str:
         "with the same gradient (AD, LVC, Loaded-DiCE) coincide where the Hessian is exact. "
         "Top: cosine with the exact meta-gradient; dotted, that of the exact expected estimate, "
         "which many trajectories reach. Middle: estimate along the truth, relative to it "
-        "(1 without bias; what is beyond the axis is not shown); solid lines are the exact expectation. Bottom: sum over components "
-        "of the standard deviation; solid lines follow from the exact covariance. Exact "
-        "lines are drawn wherever the path is exact; the covariance of Hessians "
-        "with cross terms (Loaded-DiCE, DiCE) only for one inner step, and with a sampled "
-        "outer gradient only where the critic has no noise (DiCE). Where no line is exact, dashes "
-        "join the markers. Markers below their line: tails so heavy that the trials miss them."
+        "(1 without bias; what is beyond the axis is not shown); solid lines are the exact "
+        "expectation. Bottom: sum over components of the standard deviation; solid lines follow "
+        "from the exact covariance. Exact lines are drawn wherever the path is exact; the "
+        "covariance of Hessians with cross terms (Loaded-DiCE, DiCE) only for one inner step, and "
+        "with a sampled outer gradient only where the critic has no noise (DiCE). Where no line is "
+        "exact, dashes join the markers. Markers below their line: tails so heavy that the trials "
+        "miss them."
     )
 
 
