@@ -39,7 +39,7 @@ def compositional(data: xr.Dataset) -> list[Claim]:
             for e in names
         }
     )
-    lowest = f" The smallest mean is {min(c.mean for c in below):.2f}."
+    lowest = f" The smallest mean of ln bound/error is {min(c.mean for c in below):.2f}."
     K = int(data.attrs["K_over_alpha"])
     rates = {(r.quantity, r.variable, r.regime): r for r in compositional_rates(1)}
     bias, error = (rates[q, "N", "large"].slope for q in ("bias", "error"))
@@ -168,7 +168,7 @@ def hessian(data: xr.Dataset, tradeoff: xr.Dataset | None) -> list[Claim]:
             "Logarithm of term (ii), constants along the path, over the exact bias, at the "
             "tightest c.",
             below,
-            f"{summary(below)} The smallest over MDPs is {float(closest):.2f}.",
+            f"{summary(below)} The smallest ln bound/bias over MDPs is {float(closest):.2f}.",
         ),
         Claim(
             "Abstract",

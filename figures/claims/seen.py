@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from figures.claims.claim import Comparison
+from figures.claims.intervals import interval
 from figures.palette import ESTIMATOR_LOOKS
 from tabular.transitions import Array
 
@@ -39,21 +40,23 @@ def accuracy(data: xr.Dataset, estimator: str, permutation: str) -> Array:
 def gaps(
     data: xr.Dataset, pairs: Mapping[str, tuple[Whose, Whose]]
 ) -> tuple[dict[str, Array], str]:
-    """Differences of mean accuracy by label, and in words which change sign along the figure."""
+    """Differences of mean accuracy by label, and in words which change sign along the figure.
+
+    A sign counts where the end's own interval excludes zero.
+    """
     x = max(GRID, key=lambda axis: data.sizes[axis])
-    first, last = data.isel({x: [0]}), data.isel({x: [-1]})
+    ends = data.isel({x: [0]}), data.isel({x: [-1]})
     differences, turns = {}, []
     for name, (one, other) in pairs.items():
         differences[name] = accuracy(data, *one) - accuracy(data, *other)
-        start, end = (
-            float((accuracy(at, *one) - accuracy(at, *other)).mean()) for at in (first, last)
-        )
-        if start * end < 0:
-            turns.append(f"{name} from {signed(start, '.2f')} to {signed(end, '.2f')}")
+        start, end = (interval(accuracy(at, *one) - accuracy(at, *other)) for at in ends)
+        if start.low > 0 > end.high or start.high < 0 < end.low:
+            first, last = (signed(float(each.mean), ".2f") for each in (start, end))
+            turns.append(f"{name} from {first} to {last}")
     if not turns:
         return differences, ""
-    ends = f"{x.replace('alpha', 'α')} = {data[x].values[0]:g} to {data[x].values[-1]:g}"
-    return differences, f" The sign changes from {ends}: {', '.join(turns)}."
+    span = f"{x.replace('alpha', 'α')} = {data[x].values[0]:g} to {data[x].values[-1]:g}"
+    return differences, f" The sign changes from {span}: {', '.join(turns)}."
 
 
 def log_spread(data: xr.Dataset, estimator: str, permutation: str, name: str = "sum_sd") -> Array:
