@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import matplotlib.style
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
 
 from tabular.atomic import write_atomically
 
@@ -38,11 +40,25 @@ def save_picture(draw: Callable[[], Figure], stem: Path) -> list[Path]:
         If a file cannot be written.
     """
     paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in FORMATS]
-    with matplotlib.style.context(STYLE):
+    with matplotlib.style.context(STYLE), own_fonts():
         figure = draw()
         for path, (suffix, metadata) in zip(paths, FORMATS.items(), strict=True):
             write_atomically(path, _saver(figure, suffix, metadata))
     return paths
+
+
+@contextmanager
+def own_fonts() -> Iterator[None]:
+    """Draw with Matplotlib's own DejaVu Sans: another edition of it may be installed."""
+    own = sorted(Path(matplotlib.get_data_path(), "fonts", "ttf").glob("DejaVuSans*.ttf"))
+    installed, fontManager.ttflist = fontManager.ttflist, []
+    try:
+        for path in own:
+            fontManager.addfont(path)
+        yield
+    finally:
+        fontManager.addfont(own[0])  # forgets which fonts were found
+        fontManager.ttflist = installed
 
 
 def _saver(figure: Figure, suffix: str, metadata: dict[str, Any]) -> Callable[[BinaryIO], None]:

@@ -67,8 +67,8 @@ def compositional(data: xr.Dataset) -> list[Claim]:
             below,
             summary(below) + lowest,
             "The root mean square is above the mean error, and that above the bias. The lemma's "
-            "factor is √(Σ_j (1 + αc₁)^{2j}); the abstract's K α^K is above it only where αc₁ is "
-            "one or more.",
+            "factor is √(Σ_j (1 + αc₁)^{2j}); that it grows as α^{K−1} needs αc₁ ≥ 1, so that "
+            "1 + αc₁ ≤ 2αc₁.",
         ),
         rate(
             "the error of θ^K falls with the root of the sample size.",

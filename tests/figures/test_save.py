@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from matplotlib import rcParams
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, fontManager
 
-from figures.save import FORMATS, save_picture, write_text
+from figures.save import FORMATS, own_fonts, save_picture, write_text
 from figures.verification import draw
 from tabular import zoo
 from theory.settings import Settings
@@ -44,6 +45,22 @@ def test_a_picture_is_saved_in_both_formats(tmp_path):
     assert svg.startswith(b"<?xml")
     assert png.startswith(b"\x89PNG")
     assert len(listing(tmp_path)) == 2
+
+
+def test_installed_fonts_do_not_matter(tmp_path, monkeypatch):
+    """A font that calls itself DejaVu Sans and is another: not for ours, and still there after."""
+    first, _ = save_picture(a_line, tmp_path / "first")
+    serif = next(font for font in fontManager.ttflist if font.name == "DejaVu Serif")
+    installed = [dataclasses.replace(serif, name="DejaVu Sans")]
+    monkeypatch.setattr(fontManager, "ttflist", installed)
+    second, _ = save_picture(a_line, tmp_path / "second")
+    assert first.read_bytes() == second.read_bytes()
+    assert fontManager.ttflist is installed
+    assert findfont("DejaVu Sans") == serif.fname
+    a_line().savefig(tmp_path / "other.svg", metadata=FORMATS["svg"])
+    assert "DejaVuSerif" in (tmp_path / "other.svg").read_text()
+    with own_fonts():
+        pass  # what was found is forgotten
 
 
 def test_a_picture_that_cannot_be_saved_leaves_nothing_behind(tmp_path, monkeypatch):
