@@ -49,8 +49,8 @@ def save_picture(draw: Callable[[], Figure], stem: Path) -> list[Path]:
 
 @contextmanager
 def own_fonts() -> Iterator[None]:
-    """Draw with Matplotlib's own DejaVu Sans: another edition of it may be installed."""
-    own = sorted(Path(matplotlib.get_data_path(), "fonts", "ttf").glob("DejaVuSans*.ttf"))
+    """Draw with Matplotlib's own fonts: another edition of DejaVu Sans may be installed."""
+    own = sorted(Path(matplotlib.get_data_path(), "fonts", "ttf").glob("*.ttf"))
     installed, fontManager.ttflist = fontManager.ttflist, []
     try:
         for path in own:

@@ -1,8 +1,7 @@
 """The abstract's two rates: O(K α^K σ_In N^{−1/2}) and O((K − 1) Δ_H^{K−1}).
 
-A rate is a slope on logarithmic axes, fitted for each MDP by least squares. As bounds both hold; as
-rates of the errors they are compared with what is seen, and with the exact regimes of
-`theory.statements.abstract`.
+Lemma 4.4 and Theorem 4.5 with explicit constants are compared with the errors that they bound; the
+abstract's powers with what is seen, and with the exact regimes of `theory.statements.abstract`.
 """
 
 from __future__ import annotations
@@ -74,7 +73,7 @@ def compositional(data: xr.Dataset) -> list[Claim]:
             "the error of θ^K falls with the root of the sample size.",
             "Slope of ln √E‖θ̂^K − θ^K‖² in ln N, plus ½",
             {f"{label(e)}: slope + ½": slopes(steps["N"], e, "N") + 0.5 for e in names},
-            f"For the error that is so; the bias, of which the abstract speaks, falls faster: in a "
+            "The lemma's compositional bias is a mean error. The bias proper falls faster: in a "
             "bandit with a closed form the slope of ‖E p̂ − p‖ is "
             f"{signed(bias, '.2f')}, that of E‖θ̂ − θ‖ {signed(error, '.2f')}.",
         ),
@@ -178,8 +177,9 @@ def hessian(data: xr.Dataset, tradeoff: xr.Dataset | None) -> list[Claim]:
             f"within ± {SAME_EXPONENT:g}.",
             power,
             summary(power),
-            "The bias of MAML is a polynomial of degree K in Δ, without a constant: linear while "
-            "αΔ is small beside 1 + α‖H‖, as in the figure's range, whatever K is, and Δ^K beyond.",
+            "The bias of MAML is a polynomial of degree K in Δ, without a constant: linear where "
+            "(K − 1)αΔ is small beside 1 + α‖H‖, whatever K is, and Δ^K far beyond. The figure's "
+            "range lies at the lower end.",
         ),
     ]
     if tradeoff is None:
