@@ -72,7 +72,10 @@ def compositional(data: xr.Dataset) -> list[Claim]:
         rate(
             "the error of θ^K falls with the root of the sample size.",
             "Slope of ln √E‖θ̂^K − θ^K‖² in ln N, plus ½",
-            {f"{label(e)}: slope + ½": slopes(steps["N"], e, "N") + 0.5 for e in names},
+            {
+                f"{label(e)}: slope + ½": slopes(steps["N"].sel(estimator=e), "N") + 0.5
+                for e in names
+            },
             "The lemma's compositional bias is a mean error. The bias proper falls faster: in a "
             "bandit with a closed form the slope of ‖E p̂ − p‖ is "
             f"{signed(bias, '.2f')}, that of E‖θ̂ − θ‖ {signed(error, '.2f')}.",
@@ -80,14 +83,17 @@ def compositional(data: xr.Dataset) -> list[Claim]:
         rate(
             "the meta-gradient's error falls with the root of the sample size.",
             "Slope of ln E‖ĝ − g‖ in ln N, plus ½",
-            {f"{label(e)}: slope + ½": slopes(meta, e, "N") + 0.5 for e in names},
+            {f"{label(e)}: slope + ½": slopes(meta.sel(estimator=e), "N") + 0.5 for e in names},
             "Where errors of θ^K are several logits, the error of a bounded gradient cannot grow "
             "with them.",
         ),
         rate(
             "the error grows with the step size as α^K.",
             f"Slope of ln √E‖θ̂^K − θ^K‖² in ln α at K = {K}, minus {K}",
-            {f"{label(e)}: slope − {K}": slopes(steps["alpha"], e, "alpha") - K for e in names},
+            {
+                f"{label(e)}: slope − {K}": slopes(steps["alpha"].sel(estimator=e), "alpha") - K
+                for e in names
+            },
             "A softmax score is bounded, E‖ĝ‖² ≤ G², so that √E‖θ̂^K − θ^K‖² ≤ 2KαG: linear in α "
             "for every K. α^K is the bound's power alone.",
         ),
@@ -130,25 +136,19 @@ def _sigma(data: xr.Dataset, steps: Any, names: list[str]) -> Array:
     return np.asarray(error.sel(other) - error.sel(one) - sigma.sel(other) + sigma.sel(one))
 
 
-def slopes(values: xr.DataArray, estimator: str, sweep: str) -> Array:
-    """Least-squares slopes of ln values in ln of the sweep's variable, one for each MDP."""
-    each = np.log(values.sel(estimator=estimator).transpose(sweep, "mdp").values)
-    return np.asarray(np.polyfit(np.log(values[sweep].values.astype(float)), each, 1)[0])
-
-
-def _power(bias: xr.DataArray) -> Array:
-    """Slope of ln bias in ln Δ, mean over α, by MDP."""
-    each = np.log(bias.transpose("size", "alpha", "mdp").values)
-    sizes, *rest = each.shape
-    fitted = np.polyfit(np.log(bias["size"].values), each.reshape(sizes, -1), 1)[0]
-    return np.asarray(fitted.reshape(rest).mean(axis=0))
+def slopes(values: xr.DataArray, axis: str) -> Array:
+    """Slope of ln values in ln axis by MDP, mean over what else there is."""
+    each = np.log(values.transpose(axis, ..., "mdp").values)
+    at = np.log(values[axis].values.astype(float))
+    fitted = np.polyfit(at, each.reshape(len(at), -1), 1)[0]
+    return np.asarray(fitted.reshape(-1, values.sizes["mdp"]).mean(axis=0))
 
 
 def hessian(data: xr.Dataset, tradeoff: xr.Dataset | None) -> list[Claim]:
     """Entries on the second rate: exact biases from a wrong Hessian, and AD's at one step."""
     power = comparisons(
         equal={
-            f"K = {K}: slope − {K - 1}": _power(data.bias_over_K.sel(steps=K)) - (K - 1)
+            f"K = {K}: slope − {K - 1}": slopes(data.bias_over_K.sel(steps=K), "size") - (K - 1)
             for K in map(int, data.steps.values)
         },
         margin=SAME_EXPONENT,
