@@ -28,7 +28,7 @@ class Comparison:
         None if the sentence says that the mean is positive; otherwise the mean is to be within
         ± margin of zero.
     wins : str
-        In how many MDPs the difference is positive: "9 of 10".
+        In how many MDPs the sentence holds: "9 of 10".
     """
 
     label: str

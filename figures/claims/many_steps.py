@@ -1,4 +1,4 @@
-"""I.1.3, third paragraph, and the captions of Figures 6 and 7: longer and more inner steps."""
+"""I.1.3, fourth paragraph, and the captions of Figures 6 and 7: longer and more inner steps."""
 
 from __future__ import annotations
 
@@ -9,92 +9,108 @@ import xarray as xr
 
 from figures.claims.claim import Claim
 from figures.claims.intervals import comparisons
-from figures.claims.seen import A_LOT, COMPARABLE, accuracy, label, summary
+from figures.claims.seen import A_LOT, COMPARABLE, accuracy, label, summary, symbol
+from tabular.transitions import Array
 
 CROSS = ("lvc", "loaded_dice")
+#: Compositional bias alone beside Hessian alone; the same with a sampled outer gradient.
+BESIDE = (("SEE", "ESE"), ("SES", "ESS"))
+#: Two losses of accuracy are comparable if neither is more than so many times the other.
+TIMES = 2
 
 
 def claims(data: xr.Dataset, x: str) -> list[Claim]:
     """The entries for a figure over α ("alpha") or K."""
     figure = {"alpha": "fig6", "K": "fig7"}[x]
     words = {"alpha": "larger learning rate", "K": "more steps"}[x]
-    first, last = (_at(data, x, i) for i in (0, -1))
-    place = f"I.1.3, ¶4; Fig. {figure[3:]}"
-    shown = f"{x.replace('alpha', 'α')} = {float(data[x][-1]):g}"
-    span = f"{x.replace('alpha', 'α')} = {float(data[x][0]):g} to {float(data[x][-1]):g}"
+    comparable, ad_alone = {"fig6": ("Fig. 6 (1)", "Fig. 6 (2)")}.get(figure, ("Fig. 7",) * 2)
+    first, last = data.isel({x: [0]}), data.isel({x: [-1]})
+    shown = f"{symbol(x)} = {data[x].values[-1]:g}"
+    span = f"{symbol(x)} = {data[x].values[0]:g} to {data[x].values[-1]:g}"
     names = [str(name) for name in data.estimator.values]
 
-    def entry(sentence: str, test: str, found: Any, why: str = "") -> Claim:
-        return Claim(place, sentence, (figure,), test, found, summary(found), why)
+    def entry(
+        place: str, sentence: str, test: str, found: Any, seen: str = "", why: str = ""
+    ) -> Claim:
+        seen = summary(found) + seen
+        return Claim(place, f"With {words} {sentence}", (figure,), test, found, seen, why)
 
-    found = [
+    def fall(estimator: str, permutation: str) -> Array:
+        return accuracy(first, estimator, permutation) - accuracy(last, estimator, permutation)
+
+    def excess(here: xr.Dataset, estimator: str, more: str, less: str) -> Array:
+        return accuracy(here, estimator, more) - accuracy(here, estimator, less)
+
+    inner = {e: [excess(here, e, "EES", "SSE") for here in (first, last)] for e in names}
+    grows = {f"{label(e)}: growth of EES − SSE": end - start for e, (start, end) in inner.items()}
+    positive = {f"mean: EES − SSE, {shown}": np.mean([end for _, end in inner.values()], axis=0)}
+    return [
         entry(
-            f"With {words} the correlation decreases a lot in SSE, for all estimators.",
+            f"I.1.3, ¶4, sentence 2; Fig. {figure[3:]}",
+            "the correlation decreases a lot in SSE, for all estimators.",
             f"Accuracy of SSE, {span}: first minus last, which is a lot from {A_LOT:g} on.",
             comparisons(
-                {
-                    f"{label(e)}: fall of SSE − {A_LOT:g}": accuracy(first, e, "SSE")
-                    - accuracy(last, e, "SSE")
-                    - A_LOT
-                    for e in names
-                }
+                {f"{label(e)}: fall of SSE − {A_LOT:g}": fall(e, "SSE") - A_LOT for e in names}
             ),
         ),
         entry(
-            f"With {words} the inner-loop estimation can become more important than the outer "
-            "gradient.",
-            f"Accuracy with only III sampled (EES) minus that with only III exact (SSE), {shown}.",
+            f"I.1.3, ¶4, sentence 2; Fig. {figure[3:]}",
+            "the inner-loop estimation can become more important than the outer gradient.",
+            "Accuracy with only III sampled (EES) minus that with only III exact (SSE): it grows, "
+            f"{span}, for each estimator, and is positive at the end, mean over estimators.",
+            comparisons(grows | positive),
+        ),
+        entry(
+            f"I.1.3, ¶4, sentence 3; {comparable}",
+            "Hessian and compositional bias become of comparable importance in LVC and "
+            "Loaded-DiCE: SEE ≈ ESE, SES ≈ ESS.",
+            f"Of 1 − accuracy of the two neither is more than {TIMES} times the other, {shown}.",
+            comparisons(_neither(last)),
+            _losses(first, last, span),
+        ),
+        entry(
+            ad_alone,
+            "the Hessian problem of AD largely decreases the correlation.",
+            f"Accuracy of AD with only II sampled (ESE), {span}: first minus last, which is large "
+            f"from {A_LOT:g} on, and beyond LVC's; and with only I sampled minus with only II "
+            f"sampled (SEE − ESE), {shown}.",
             comparisons(
                 {
-                    f"{label(e)}: EES − SSE": accuracy(last, e, "EES") - accuracy(last, e, "SSE")
-                    for e in names
+                    f"AD: fall of ESE − {A_LOT:g}": fall("ad", "ESE") - A_LOT,
+                    "AD − LVC: fall of ESE": fall("ad", "ESE") - fall("lvc", "ESE"),
+                    "AD: SEE − ESE": excess(last, "ad", "SEE", "ESE"),
                 }
             ),
+            why=_limits(last),
         ),
     ]
-    readings = {
-        "SEE ≈ ESE, SES ≈ ESS": (("SEE", "ESE"), ("SES", "ESS")),
-        "EES ≈ SES (another reading of the formula)": (("EES", "SES"),),
+
+
+def _loss(data: xr.Dataset, estimator: str, permutation: str) -> Array:
+    return 1 - accuracy(data, estimator, permutation)
+
+
+def _neither(data: xr.Dataset) -> dict[str, Array]:
+    """TIMES one loss minus the other, both ways."""
+    return {
+        f"{label(e)}: {TIMES} (1 − {one}) − (1 − {other})": TIMES * _loss(data, e, one)
+        - _loss(data, e, other)
+        for e in CROSS
+        for pair in BESIDE
+        for one, other in (pair, pair[::-1])
     }
-    for text, pairs in readings.items():
-        found.append(
-            entry(
-                f"With {words} Hessian and compositional bias are of comparable importance in LVC "
-                f"and Loaded-DiCE: {text}.",
-                f"Differences of accuracy within ± {COMPARABLE:g}, {shown}.",
-                comparisons(
-                    equal={
-                        f"{label(e)}: {one} − {other}": accuracy(last, e, one)
-                        - accuracy(last, e, other)
-                        for e in CROSS
-                        for one, other in pairs
-                    },
-                    margin=COMPARABLE,
-                ),
+
+
+def _losses(first: xr.Dataset, last: xr.Dataset, span: str) -> str:
+    """Ratios of mean losses at both ends."""
+    parts = []
+    for one, other in BESIDE:
+        for e in CROSS:
+            low, high = (
+                _loss(at, e, one).mean() / _loss(at, e, other).mean() for at in (first, last)
             )
-        )
-    found.append(
-        entry(
-            f"With {words} the Hessian problem of AD largely decreases the correlation.",
-            f"Accuracy of AD with only II sampled (ESE), {span}: first minus last, which is large "
-            f"from {A_LOT:g} on; and with only I "
-            f"sampled minus with only II sampled (SEE − ESE), {shown}.",
-            comparisons(
-                {
-                    f"AD: fall of ESE − {A_LOT:g}": accuracy(first, "ad", "ESE")
-                    - accuracy(last, "ad", "ESE")
-                    - A_LOT,
-                    "AD: SEE − ESE": accuracy(last, "ad", "SEE") - accuracy(last, "ad", "ESE"),
-                }
-            ),
-            _limits(last),
-        )
-    )
-    return found
-
-
-def _at(data: xr.Dataset, x: str, i: int) -> xr.Dataset:
-    return data.isel({x: [i]})
+            parts.append(f"{label(e)} (1 − {one})/(1 − {other}) {low:.2f} to {high:.2f}")
+    return f" From {span}: {', '.join(parts)}."
 
 
 def _limits(data: xr.Dataset) -> str:

@@ -1,4 +1,4 @@
-"""I.1.3, first two paragraphs, and the caption of Figure 5: one inner step, accuracy over N.
+"""I.1.3, second and third paragraphs, and the caption of Figure 5: one inner step, over N.
 
 All numbers are means over the figure's N, one for each MDP.
 """
@@ -12,100 +12,92 @@ import xarray as xr
 
 from figures.claims.claim import Claim
 from figures.claims.intervals import comparisons
-from figures.claims.seen import COMPARABLE, accuracy, gaps, label, log_spread, summary
+from figures.claims.ordering import ordering, within
+from figures.claims.seen import COMPARABLE, accuracy, label, log_spread, summary
+from tabular.transitions import Array
 
 FIGURE = ("fig5",)
-#: Sampled outer gradient.
-STOCHASTIC_OUTER = ("SSS", "SES", "ESS", "EES")
+#: Outer gradient and Hessian sampled: where LVC and Loaded-DiCE are not the same.
+TWO_SAMPLED = ("SSS", "ESS")
 
 
 def claims(data: xr.Dataset) -> list[Claim]:
     """Entries on the three terms, on DiCE, and on LVC beside Loaded-DiCE."""
     names = [str(name) for name in data.estimator.values]
-    found = [outer_matters(data, names), order(data, names), composition_helps(data, names)]
-    if "dice" in names:
-        found += [dice_noisy(data, names), same_gradient(data, names)]
-    return [*found, comparable(data), *lower_variance(data)]
+    return [
+        *three_terms(data, names),
+        dice_noisy(data, names),
+        same_gradient(data, names),
+        comparable(data),
+        lower_variance(data),
+    ]
 
 
-def outer_matters(data: xr.Dataset, names: list[str]) -> Claim:
-    """SSE gains more over SSS than SES and ESS do."""
-    differences, turns = gaps(
-        data,
-        {
-            f"{label(e)}: SSE − {other}": ((e, "SSE"), (e, other))
-            for e in names
-            for other in ("SES", "ESS")
-        },
-    )
-    found = comparisons(differences)
-    return Claim(
-        "I.1.3, ¶2, sentences 2-3; Fig. 5 (1)",
-        "An accurate outer gradient improves the correlation more than correcting the Hessian or "
-        "the compositional bias.",
-        FIGURE,
-        "Accuracy with only III exact minus accuracy with only II, or only I, exact.",
-        found,
-        summary(found) + turns,
-        _outer_reason(data, names),
-    )
+def three_terms(data: xr.Dataset, names: list[str]) -> list[Claim]:
+    """What it is worth to have each of I, II and III exact."""
+    return [
+        ordering(
+            "I.1.3, ¶2, sentence 2; Fig. 5 (1)",
+            "SSS, SES, ESS beside SSE, SEE, ESE reveal the importance of the outer gradient.",
+            "Accuracy with III exact minus the same with III sampled.",
+            data,
+            within(names, (("SSE", "SSS"), ("SEE", "SES"), ("ESE", "ESS"))),
+        ),
+        ordering(
+            "I.1.3, ¶2, sentence 3",
+            "An accurate outer gradient improves the correlation more than correcting the Hessian "
+            "or the compositional bias.",
+            "Accuracy with only III exact minus accuracy with only II, or only I, exact.",
+            data,
+            within(names, (("SSE", "SES"), ("SSE", "ESS"))),
+            why=_outer_reason(data, names),
+        ),
+        ordering(
+            "I.1.3, ¶2, sentence 3",
+            "An accurate outer gradient improves the correlation more, also where one of the other "
+            "two is corrected already: SEE > EES, ESE > EES.",
+            "Accuracy with III and one other exact minus accuracy with I and II exact.",
+            data,
+            within(names, (("SEE", "EES"), ("ESE", "EES"))),
+        ),
+        ordering(
+            "I.1.3, ¶2, sentence 4",
+            "With an estimated outer gradient, correcting the two inner terms also helps: "
+            "EES > SES > ESS > SSS.",
+            "Differences of accuracy of neighbours in the order, for each estimator.",
+            data,
+            within(names, pairwise(("EES", "SES", "ESS", "SSS"))),
+        ),
+        ordering(
+            "Fig. 5 (2)",
+            "Correcting the compositional bias helps to increase the correlation.",
+            "Accuracy with an exact path minus the same with a sampled one.",
+            data,
+            within(names, (("ESS", "SSS"), ("EES", "SES"), ("ESE", "SSE"))),
+        ),
+    ]
 
 
 def _outer_reason(data: xr.Dataset, names: list[str]) -> str:
-    ratios = [
-        log_spread(data, e, "EES", "exact_scatter") - log_spread(data, e, "ESE", "exact_scatter")
-        for e in names
-    ]
-    parts = [f"{label(e)} {np.exp(r.mean()):.1f}" for e, r in zip(names, ratios, strict=True)]
+    """Which of III and II has the larger variance, at both ends."""
+    first, last = (data.isel(N=[i]) for i in (0, -1))
+    parts = []
+    for e in names:
+        low, high = (
+            np.exp(np.mean(_variance(at, e, "EES") - _variance(at, e, "ESE")))
+            for at in (first, last)
+        )
+        parts.append(f"{label(e)} {low:.2g} to {high:.2g}")
     return (
         "Exact variance from the outer gradient alone (EES) over that from the Hessian alone "
-        f"(ESE), geometric mean over N and MDPs: {', '.join(parts)}."
+        f"(ESE), geometric mean over MDPs, from N = {int(data.N[0])} to {int(data.N[-1])}: "
+        f"{', '.join(parts)}."
     )
 
 
-def order(data: xr.Dataset, names: list[str]) -> Claim:
-    """EES > SES > ESS > SSS."""
-    ranks = ("EES", "SES", "ESS", "SSS")
-    differences, turns = gaps(
-        data,
-        {
-            f"{label(e)}: {more} − {less}": ((e, more), (e, less))
-            for e in names
-            for more, less in pairwise(ranks)
-        },
-    )
-    found = comparisons(differences)
-    return Claim(
-        "I.1.3, ¶2, sentence 4",
-        "With an estimated outer gradient, correcting the two inner terms also helps: "
-        "EES > SES > ESS > SSS.",
-        FIGURE,
-        "Differences of accuracy of neighbours in the order, for each estimator.",
-        found,
-        summary(found) + turns,
-    )
-
-
-def composition_helps(data: xr.Dataset, names: list[str]) -> Claim:
-    """An exact path instead of a sampled one raises the accuracy."""
-    pairs = (("ESS", "SSS"), ("EES", "SES"), ("ESE", "SSE"))
-    differences, turns = gaps(
-        data,
-        {
-            f"{label(e)}: {more} − {less}": ((e, more), (e, less))
-            for e in names
-            for more, less in pairs
-        },
-    )
-    found = comparisons(differences)
-    return Claim(
-        "Fig. 5 (2)",
-        "Correcting the compositional bias helps to increase the correlation.",
-        FIGURE,
-        "Accuracy with an exact path minus the same with a sampled one.",
-        found,
-        summary(found) + turns,
-    )
+def _variance(data: xr.Dataset, estimator: str, permutation: str) -> Array:
+    """Logarithm of the exact variance by MDP."""
+    return log_spread(data, estimator, permutation, "exact_scatter")
 
 
 def dice_noisy(data: xr.Dataset, names: list[str]) -> Claim:
@@ -114,13 +106,12 @@ def dice_noisy(data: xr.Dataset, names: list[str]) -> Claim:
     orders = {"first order": "EES", "second order": "ESE"}
     found = comparisons(
         {
-            f"ln variance DiCE/{label(e)}, {text}": log_spread(data, "dice", p, "exact_scatter")
-            - log_spread(data, e, p, "exact_scatter")
+            f"DiCE/{label(e)}: ln variance, {text}": _variance(data, "dice", p)
+            - _variance(data, e, p)
             for text, p in orders.items()
             for e in others
         }
     )
-    factor = float(np.exp(np.mean([c.mean for c in found[: len(others)]])))
     return Claim(
         "I.1.3, ¶3, sentence 2",
         "DiCE has high variance on first and second order.",
@@ -129,17 +120,17 @@ def dice_noisy(data: xr.Dataset, names: list[str]) -> Claim:
         "order) sampled.",
         found,
         summary(found),
-        f"Without a critic the exact variance of the gradient is {factor:.0f} times as large, "
-        "though the others' critic is noisy.",
+        f"Without a critic the exact variance of the gradient is {np.exp(found[0].mean):.0f} times "
+        "as large, though the others' critic is noisy.",
     )
 
 
 def same_gradient(data: xr.Dataset, names: list[str]) -> Claim:
-    """On the same trajectories the other three give the same first-order estimates."""
+    """On the same trajectories three estimators give the same first-order estimates."""
     others = [name for name in names if name not in ("dice", "ad")]
     found = comparisons(
         equal={
-            f"{p}: {label(e)} − AD": accuracy(data, e, p) - accuracy(data, "ad", p)
+            f"{label(e)} − AD: {p}": accuracy(data, e, p) - accuracy(data, "ad", p)
             for p in ("EES", "SES", "SEE")
             for e in others
         },
@@ -147,14 +138,15 @@ def same_gradient(data: xr.Dataset, names: list[str]) -> Claim:
     )
     return Claim(
         "I.1.3, ¶3, sentence 2",
-        "DiCE's first-order gradient is REINFORCE's; that of the other three is actor-critic's.",
+        "The first-order gradient of AD, LVC and Loaded-DiCE is the same, actor-critic's.",
         FIGURE,
         "Differences of accuracy where no Hessian is sampled, on the same trajectories and the "
         "same critics.",
         found,
         summary(found),
         "At the sampling policy the first derivatives of the three surrogates are the same "
-        "function of the trajectory, and DiCE's is theirs with V_b = 0.",
+        "function of the trajectory, so that only an error in the code could break this; DiCE's is "
+        "theirs with V_b = 0, REINFORCE's.",
     )
 
 
@@ -162,8 +154,8 @@ def comparable(data: xr.Dataset) -> Claim:
     """LVC and Loaded-DiCE with a sampled outer gradient."""
     found = comparisons(
         equal={
-            f"{p}: LVC − Loaded-DiCE": accuracy(data, "lvc", p) - accuracy(data, "loaded_dice", p)
-            for p in STOCHASTIC_OUTER
+            f"LVC − Loaded-DiCE: {p}": accuracy(data, "lvc", p) - accuracy(data, "loaded_dice", p)
+            for p in TWO_SAMPLED
         },
         margin=COMPARABLE,
     )
@@ -171,48 +163,30 @@ def comparable(data: xr.Dataset) -> Claim:
         "I.1.3, ¶3, sentence 4",
         "With a stochastic outer gradient, LVC and Loaded-DiCE have comparable correlation.",
         FIGURE,
-        f"Differences of accuracy within ± {COMPARABLE:g}.",
+        f"Differences of accuracy within ± {COMPARABLE:g}, Hessian sampled: SSS, ESS.",
         found,
         summary(found),
+        "With an exact Hessian (SES, EES) the two are the same random variable.",
     )
 
 
-def lower_variance(data: xr.Dataset) -> list[Claim]:
-    """LVC's spread against Loaded-DiCE's: where the Hessian is sampled, and where it is not."""
-    sampled = comparisons(
-        {
-            f"ln Σsd Loaded-DiCE/LVC, {p}": log_spread(data, "loaded_dice", p)
-            - log_spread(data, "lvc", p)
-            for p in ("SSS", "ESS")
-        }
+def lower_variance(data: xr.Dataset) -> Claim:
+    """LVC's spread against Loaded-DiCE's."""
+    found = comparisons(
+        {f"Loaded-DiCE/LVC: ln Σsd, {p}": _loaded_over_lvc(data, p) for p in TWO_SAMPLED}
     )
-    exact = comparisons(
-        {
-            f"ln Σsd Loaded-DiCE/LVC, {p}": np.round(
-                log_spread(data, "loaded_dice", p) - log_spread(data, "lvc", p), 9
-            )
-            for p in ("SES", "EES")
-        }
+    same = max(abs(_loaded_over_lvc(data, p)).max() for p in ("SES", "EES"))
+    return Claim(
+        "I.1.3, ¶3, sentence 4",
+        "... while the variance of LVC is smaller than that of Loaded-DiCE.",
+        FIGURE,
+        "Logarithm of the ratio of the sums of standard deviations, Hessian sampled: SSS, ESS.",
+        found,
+        summary(found),
+        "With an exact Hessian (SES, EES) it is the same random variable and not smaller: there "
+        f"|ln ratio| is {np.round(same, 9):.2g} at most.",
     )
-    place = "I.1.3, ¶3, sentence 4"
-    test = "Logarithm of the ratio of the sums of standard deviations."
-    return [
-        Claim(
-            place,
-            "... while the variance of LVC is smaller (Hessian sampled: SSS, ESS).",
-            FIGURE,
-            test,
-            sampled,
-            summary(sampled),
-        ),
-        Claim(
-            place,
-            "... while the variance of LVC is smaller (Hessian exact: SES, EES).",
-            FIGURE,
-            test + " On the same trajectories; rounded to nine digits.",
-            exact,
-            summary(exact),
-            "With an exact Hessian the two are the same random variable: only the Hessian tells "
-            "LVC and Loaded-DiCE apart, and only where it is sampled.",
-        ),
-    ]
+
+
+def _loaded_over_lvc(data: xr.Dataset, permutation: str) -> Array:
+    return log_spread(data, "loaded_dice", permutation) - log_spread(data, "lvc", permutation)

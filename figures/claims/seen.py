@@ -55,7 +55,7 @@ def gaps(
             turns.append(f"{name} from {first} to {last}")
     if not turns:
         return differences, ""
-    span = f"{x.replace('alpha', 'α')} = {data[x].values[0]:g} to {data[x].values[-1]:g}"
+    span = f"{symbol(x)} = {data[x].values[0]:g} to {data[x].values[-1]:g}"
     return differences, f" The sign changes from {span}: {', '.join(turns)}."
 
 
@@ -68,6 +68,11 @@ def log_spread(data: xr.Dataset, estimator: str, permutation: str, name: str = "
 def label(estimator: str) -> str:
     """The estimator's name in print."""
     return ESTIMATOR_LOOKS[estimator].label
+
+
+def symbol(axis: str) -> str:
+    """The axis' name in print."""
+    return axis.replace("alpha", "α")
 
 
 def summary(comparisons: Sequence[Comparison]) -> str:

@@ -7,7 +7,8 @@ I is sampled, II and III are exact at the sampled iterates θ̂^i. Over trials, 
 
 with Cov over N trajectories and the noisy critic they share, beside Lemma 4.4 of [Liu2022] in
 second moments, α σ_in √(Σ_{j<K} (1 + αc₁)^{2j}), with the constants c₁ = max_i ‖H_i‖ and
-σ_in² = max_i tr Cov ĝ_i along the exact path.
+σ_in² = max_i tr Cov ĝ_i along the exact path; and the abstract's power with what the lemma puts
+before it where αc₁ ≥ 1, (2c₁)^{K−1} K α^K σ_in.
 """
 
 from __future__ import annotations
@@ -69,12 +70,14 @@ SETTINGS = profiles(
     },
 )
 SIMULATED = ("steps", "meta")
-EXACTLY = ("exact_steps", "bound_steps")
+EXACTLY = ("exact_steps", "bound_steps", "power_steps", "c1")
 NAMES = {
     "steps": "norm of the error of the last iterate, logits",
     "meta": "norm of the error of the meta-gradient",
     "exact_steps": "leading order of the root mean squared error of the last iterate",
     "bound_steps": "Lemma 4.4 in second moments, constants along the exact path",
+    "power_steps": "(2c₁)^{K−1} K α^K σ_in, constants along the exact path",
+    "c1": "largest norm of a Hessian along the exact path",
     "truth": "norm of the exact meta-gradient",
 }
 
@@ -128,8 +131,8 @@ def simulate(settings: Settings) -> Result:
             truth = meta_gradient(problem, phi, step_size=alpha, num_steps=K)
             if alpha not in paths:
                 paths[alpha] = ExactPath(problem, phi, source(settings, settings["estimator"], 1))
-            exact, bound = paths[alpha].spread(N, K, alpha)
-            numbers = (steps, meta, exact, bound, np.linalg.norm(truth))
+            exactly = paths[alpha].spread(N, K, alpha)
+            numbers = (steps, meta, *exactly, np.linalg.norm(truth))
             for name, number in zip((*SIMULATED, *EXACTLY, "truth"), numbers, strict=True):
                 columns.setdefault(f"{name}_over_{sweep}", []).append(number)
     return {name: np.array(column) for name, column in columns.items()}
@@ -169,8 +172,8 @@ class ExactPath:
         self._theta, self._size = phi, phi.size
         self._steps: list[tuple[Array, EstimateLaw]] = []
 
-    def spread(self, N: int, K: int, alpha: float) -> tuple[float, float]:
-        """√tr S_K and Lemma 4.4's bound of it."""
+    def spread(self, N: int, K: int, alpha: float) -> tuple[float, float, float, float]:
+        """√tr S_K, Lemma 4.4's bound of it, the abstract's power, and c₁."""
         while len(self._steps) < K:
             self._extend(alpha)
         S, c1, sigma = np.zeros((self._size, self._size)), 0.0, 0.0
@@ -178,9 +181,11 @@ class ExactPath:
             noise = square(law.gradient_covariance.of(N))
             L = np.eye(self._size) + alpha * H
             S = L @ S @ L.T + alpha**2 * noise
-            c1, sigma = max(c1, float(np.linalg.norm(H, 2))), max(sigma, float(np.trace(noise)))
+            c1 = max(c1, float(np.linalg.norm(H, 2)))
+            sigma = max(sigma, float(np.sqrt(np.trace(noise))))
         growth = sum((1 + alpha * c1) ** (2 * j) for j in range(K))
-        return float(np.sqrt(np.trace(S))), float(alpha * np.sqrt(sigma * growth))
+        power = (2 * c1) ** (K - 1) * K * alpha**K * sigma
+        return float(np.sqrt(np.trace(S))), float(alpha * sigma * np.sqrt(growth)), power, c1
 
     def _extend(self, alpha: float) -> None:
         here = self._problem.inner(self._theta, self._theta)

@@ -8,13 +8,13 @@ to move θ. So the Hessians are off by Δ = 2c/D on average, and with B_i = I + 
     M_K = p pᵀ,  M_i = B_i M_{i+1} B_iᵀ + (2αs/D)² diag M_{i+1}
     E‖ĝ − g‖² = tr M_0 − 2 gᵀE ĝ + ‖g‖²
 
-and the bias alone for other K, beside term (ii) of Theorem 4.5 ([Liu2022]),
-‖p‖ ((a + αΔ)^K − a^K) with a = 1 + α max_i ‖H_i‖ (`theory.hessian_error`). Derived here.
+beside term (ii) of Theorem 4.5 ([Liu2022]), ‖p‖ ((a + αΔ)^K − a^K) with a = 1 + α max_i ‖H_i‖
+(`theory.hessian_error`); and the bias alone for other K. Derived here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -58,18 +58,16 @@ SETTINGS = profiles(
 NAMES = {
     "error": "norm of the error of the meta-gradient",
     "exact_error": "root of the exact mean squared error",
-    "exact_bias": "norm of the exact bias",
+    "exact_bias": "norm of the exact bias for each K",
     "bound": "term (ii) of Theorem 4.5, constants along the path",
     "truth": "norm of the exact meta-gradient",
-    "bias_over_K": "norm of the exact bias for each K",
 }
 DIMS = {
     "error": ("alpha", "size", "mdp", "trial"),
     "exact_error": ("alpha", "size", "mdp"),
-    "exact_bias": ("alpha", "size", "mdp"),
+    "exact_bias": ("alpha", "steps", "size", "mdp"),
     "bound": ("alpha", "size", "mdp"),
     "truth": ("alpha", "mdp"),
-    "bias_over_K": ("alpha", "steps", "size", "mdp"),
 }
 
 
@@ -96,54 +94,57 @@ def compute(settings: Settings, run: Run = run_here) -> xr.Dataset:
 
 
 def simulate(settings: Settings) -> Result:
-    """All α and c on one MDP."""
+    """All α, K and c on one MDP."""
     problem = Maml(random_mdp(settings, settings["mdp"]))
     columns: dict[str, list[Any]] = {name: [] for name in DIMS}
     for alpha in settings["alpha"]:
-        p, hessians = exact_path(problem, alpha, settings["K"])
+        K = settings["K"]
+        gradients, hessians = exact_path(problem, alpha, max(K, *settings["steps"]))
+        p, path = gradients[K], hessians[:K]
         D = p.size
-        truth = p
-        for H in reversed(hessians):
-            truth = truth + alpha * H @ truth
-        norm = max(float(np.linalg.norm(H, 2)) for H in hessians)
-        a, scale = 1 + alpha * norm, float(np.linalg.norm(p))
-        rows = []
-        for c in settings["size"]:
-            Delta, s = 2 * c / D, 2 * settings["spread"] / D
-            mean, second = p, np.outer(p, p)
-            for H in reversed(hessians):
-                B = np.eye(D) + alpha * (H + Delta * np.eye(D))
-                mean = B @ mean
-                second = B @ second @ B.T + (alpha * s) ** 2 * np.diag(np.diag(second))
-            square = np.trace(second) - 2 * truth @ mean + truth @ truth
-            rows.append(
-                (
-                    errors(settings, alpha, c, p, hessians, truth),
-                    np.sqrt(max(square, 0.0)),
-                    np.linalg.norm(mean - truth),
-                    scale * ((a + alpha * Delta) ** len(hessians) - a ** len(hessians)),
-                )
-            )
-        for name, column in zip(DIMS, zip(*rows, strict=True), strict=False):
-            columns[name].append(np.array(column))
-        columns["truth"].append(np.linalg.norm(truth))
-        paths = [exact_path(problem, alpha, K) for K in settings["steps"]]
-        columns["bias_over_K"].append(
-            [[bias(*path, alpha, 2 * c / D) for c in settings["size"]] for path in paths]
-        )
+        Delta, s = 2 * np.array(settings["size"]) / D, 2 * settings["spread"] / D
+        truth = expected(p, path, alpha, 0.0)
+        a = 1 + alpha * max(float(np.linalg.norm(H, 2)) for H in path)
+        rows: dict[str, Any] = {
+            "error": [errors(settings, alpha, c, p, path, truth) for c in settings["size"]],
+            "exact_error": [exact_error(p, path, alpha, d, s) for d in Delta],
+            "exact_bias": [
+                [bias(gradients[k], hessians[:k], alpha, d) for d in Delta]
+                for k in settings["steps"]
+            ],
+            "bound": np.linalg.norm(p) * ((a + alpha * Delta) ** K - a**K),
+            "truth": np.linalg.norm(truth),
+        }
+        for name, row in rows.items():
+            columns[name].append(row)
     return {name: np.array(column) for name, column in columns.items()}
 
 
-def bias(p: Array, hessians: list[Array], alpha: float, Delta: float) -> float:
-    """‖E ĝ − g‖ for Hessians that are off by Δ I on average."""
-    mean, truth = p, p
+def expected(p: Array, hessians: Sequence[Array], alpha: float, Delta: float) -> Array:
+    """E ĝ (D,) for Hessians that are off by Δ I on average; the truth for Δ = 0."""
     for H in reversed(hessians):
-        mean, truth = mean + alpha * (H @ mean + Delta * mean), truth + alpha * H @ truth
-    return float(np.linalg.norm(mean - truth))
+        p = p + alpha * (H @ p + Delta * p)
+    return p
+
+
+def bias(p: Array, hessians: Sequence[Array], alpha: float, Delta: float) -> float:
+    """‖E ĝ − g‖."""
+    wrong, truth = (expected(p, hessians, alpha, d) for d in (Delta, 0.0))
+    return float(np.linalg.norm(wrong - truth))
+
+
+def exact_error(p: Array, hessians: Sequence[Array], alpha: float, Delta: float, s: float) -> float:
+    """√E‖ĝ − g‖²; s is the standard deviation of the Hessians' diagonals."""
+    second = np.outer(p, p)
+    for H in reversed(hessians):
+        B = np.eye(p.size) + alpha * (H + Delta * np.eye(p.size))
+        second = B @ second @ B.T + (alpha * s) ** 2 * np.diag(np.diag(second))
+    mean, truth = (expected(p, hessians, alpha, d) for d in (Delta, 0.0))
+    return float(np.sqrt(max(np.trace(second) - 2 * truth @ mean + truth @ truth, 0.0)))
 
 
 def errors(
-    settings: Settings, alpha: float, c: float, p: Array, hessians: list[Array], truth: Array
+    settings: Settings, alpha: float, c: float, p: Array, hessians: Sequence[Array], truth: Array
 ) -> Array:
     """‖ĝ − g‖ of every trial, (trials,)."""
     rng = stream(settings["seed"], NAME, alpha, c, "mdp", settings["mdp"])
@@ -155,16 +156,17 @@ def errors(
     return np.asarray(np.linalg.norm(adjoint - truth, axis=-1))
 
 
-def exact_path(problem: Maml, alpha: float, K: int) -> tuple[Array, list[Array]]:
-    """The outer gradient p (D,) and H_0, ..., H_{K−1} (D, D) along the exact path from θ = 0."""
+def exact_path(problem: Maml, alpha: float, K: int) -> tuple[list[Array], list[Array]]:
+    """Outer gradients at θ^0, ..., θ^K (D,) and H_0, ..., H_{K−1} (D, D), exact path from θ = 0."""
     phi = np.zeros((problem.mdp.num_states, problem.mdp.num_actions))
-    *path, end = adapt(problem, phi, step_size=alpha, num_steps=K)
+    path = adapt(problem, phi, step_size=alpha, num_steps=K)
     units = np.eye(phi.size).reshape(-1, *phi.shape)
+    gradients = [EXACT(problem.outer(phi, theta), None).gradient.ravel() for theta in path]
     hessians = [
         EXACT(problem.inner(phi, theta), None).vjp(units).reshape(phi.size, phi.size)
-        for theta in path
+        for theta in path[:-1]
     ]
-    return EXACT(problem.outer(phi, end), None).gradient.ravel(), hessians
+    return gradients, hessians
 
 
 def draw(data: xr.Dataset) -> Any:

@@ -131,5 +131,5 @@ def numbers(comparisons: Sequence[Comparison], label: str) -> str:
         )
         for one in comparisons
     ]
-    heads = ("Comparison", "Mean", "95% interval", "Claimed", "MDPs above 0", "Verdict")
+    heads = ("Comparison", "Mean", "95% interval", "Claimed", "MDPs where it holds", "Verdict")
     return table(heads, rows, label, "numbers")

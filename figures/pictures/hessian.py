@@ -26,7 +26,8 @@ def draw(data: xr.Dataset) -> Any:
     left.set_xscale("log")
     at = data["size"].values
     for alpha, color, marker in zip(data.alpha.values, COLORS, MARKERS, strict=False):
-        look, here = Look(f"α = {alpha:g}", color, marker, ()), data.sel(alpha=alpha)
+        look = Look(f"α = {alpha:g}", color, marker, ())
+        here = data.sel(alpha=alpha, steps=data.attrs["K"])
         square = np.sqrt((here.error**2).mean("trial")).transpose("size", "mdp")
         simulated(left, at, square.values, look, joined=False, label=look.label)
         for name, style in (("exact_error", "-"), ("exact_bias", "--"), ("bound", ":")):

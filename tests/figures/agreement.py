@@ -68,7 +68,7 @@ def squares(found: Any, found_sd: Any, bias2: Any, variance: Any, trials: int) -
 
 def hessian(data: xr.Dataset) -> dict[str, Any]:
     """Mean squared errors against the exact ones."""
-    each, bias2 = data.error**2, data.exact_bias**2
+    each, bias2 = data.error**2, data.exact_bias.sel(steps=data.attrs["K"]) ** 2
     variance = data.exact_error**2 - bias2
     parts = (each.mean("trial"), each.std("trial", ddof=1), bias2, variance)
     return {"error": squares(*parts, data.sizes["trial"])}

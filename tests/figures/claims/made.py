@@ -98,9 +98,10 @@ def compositional(
     meta: float = -0.5,
     growth: float = 1.0,
     sigma: float = 1.0,
+    power: float = 0.5,
     noise: float = QUIET,
 ) -> xr.Dataset:
-    """Errors that are powers of N and α, and a share of their bound.
+    """Errors that are powers of N and α, and shares of their bound and of the abstract's power.
 
     `growth` is the error's share of K α^K at the last K, `sigma` the ratio of the estimators' σ_In
     over that of their errors.
@@ -125,25 +126,33 @@ def compositional(
             dims,
             error / share * np.exp(scatter(z.shape, noise, 9)),
         )
+        data[f"power_steps_over_{sweep}"] = (
+            dims,
+            error / power * np.exp(scatter(z.shape, noise, 8)),
+        )
+        data[f"c1_over_{sweep}"] = (dims, np.full(z.shape, 0.1))
     data["bound_steps_over_K"][1][1] *= sigma
     attributes = {"K_over_alpha": 6, "alpha_over_K": 3.0}
     return xr.Dataset(data, {"estimator": ["lvc", "dice"], **axes}, attributes)
 
 
-def hessian(*, power: Any = None, share: float = 0.5, noise: float = QUIET) -> xr.Dataset:
-    """A bias that is a power of Δ, K − 1 unless another is given, and a share of its bound."""
-    size, steps = np.array([0.5, 1.0, 4.0]), np.arange(1, 4)
-    bias = size[None, :, None] * np.exp(scatter((2, 3, MDPS), noise, 1))
-    dims = ("alpha", "size", "mdp")
-    bound = bias / share * np.exp(scatter((2, 1, MDPS), noise, 2))
+def hessian(
+    *, power: Any = None, share: float = 0.5, factor: float = 1.0, noise: float = QUIET
+) -> xr.Dataset:
+    """A bias that is (K − 1) Δ^{K−1}, and a share of its bound.
+
+    `power` takes the place of K − 1 in the exponent, and the factor is its power of `factor`.
+    """
+    size, steps = np.array([0.25, 1.0, 4.0]), np.arange(1, 4)
     powers = steps - 1.0 if power is None else np.full(3, power)
-    over_K = size[None, None, :, None] ** powers[None, :, None, None]
-    over_K = over_K * np.exp(scatter((2, 3, 3, MDPS), noise, 3))
+    factors = np.maximum(steps - 1.0, 1.0) ** factor
+    bias = size[None, None, :, None] ** powers[None, :, None, None]
+    bias = bias * factors[:, None, None] * np.exp(scatter((2, 3, 3, MDPS), noise, 3))
+    bound = bias[:, 1] / share * np.exp(scatter((2, 1, MDPS), noise, 2))
     return xr.Dataset(
         {
-            "exact_bias": (dims, bias),
-            "bound": (dims, bound),
-            "bias_over_K": (("alpha", "steps", "size", "mdp"), over_K),
+            "exact_bias": (("alpha", "steps", "size", "mdp"), bias),
+            "bound": (("alpha", "size", "mdp"), bound),
         },
         {"alpha": [3.0, 4.5], "size": size, "steps": steps},
         {"K": 2},

@@ -64,11 +64,22 @@ def test_comparisons_hold_together():
     for one, sample in zip(found, [*positive.values(), *equal.values()], strict=True):
         expected = interval(sample, together=3)
         assert (one.mean, one.low, one.high) == tuple(map(float, expected))
-        won = sum(1 for d in sample if d > 0)
+        won = sum(1 for d in sample if (d > 0 if one.margin is None else abs(d) < one.margin))
         assert one.wins == f"{won} of {len(sample)}"
     alone = comparisons({"a": positive["a"]})[0]
     assert alone.low > found[0].low
     assert comparisons() == ()
+
+
+def test_the_same_numbers_are_compared_once():
+    """Up to round-off, whatever the labels; as positive and as equal they are two."""
+    d = SAMPLES["ten"]
+    zero, minus_zero = np.zeros(3), -np.zeros(3)
+    same = {"AD: EES − SES": d, "LVC: EES − SES": d + 1e-13, "AD: ESS − SSS": d + 1e-6}
+    found = comparisons(same, equal={"x": d, "x: a": zero, "y": minus_zero}, margin=1.0)
+    labels = [one.label for one in found]
+    assert labels == ["AD, LVC: EES − SES", "AD: ESS − SSS", "x", "x: a; y"]
+    assert (found[0].low, found[0].high) == tuple(map(float, interval(d, together=4)[1:]))
 
 
 def test_a_tie_is_no_win():

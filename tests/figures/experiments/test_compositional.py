@@ -59,10 +59,10 @@ def test_datasets_are_labelled(smoke, smoke_figures):
         assert tuple(data[sweep].values) == settings[sweep]
         for name in ("steps", "meta"):
             assert data[f"{name}_over_{sweep}"].dims == ("estimator", sweep, "mdp", "trial")
-        for name in ("exact_steps", "bound_steps", "truth"):
+        for name in ("exact_steps", "bound_steps", "power_steps", "c1", "truth"):
             assert data[f"{name}_over_{sweep}"].dims == ("estimator", sweep, "mdp")
     assert data.attrs["K_over_alpha"] == 2
-    assert len(data.data_vars) == 15
+    assert len(data.data_vars) == 21
     for name in data.data_vars:
         assert (data[name] > 0).all()
         assert np.isfinite(data[name]).all()
@@ -130,6 +130,9 @@ def test_spread_and_bound_again_one_by_one(estimator):
             num_trajectories=1,
         )
         assert_close(found[f"bound_steps_over_{sweep}"][i], bound, FIRST)
+        assert_close(found[f"c1_over_{sweep}"][i], max(norms), FIRST)
+        power = K * alpha**K * (2 * max(norms)) ** (K - 1) * np.sqrt(max(traces))
+        assert_close(found[f"power_steps_over_{sweep}"][i], power, SECOND)
         assert spread <= bound * (1 + 1e-12)
 
 

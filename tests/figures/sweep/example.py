@@ -61,5 +61,7 @@ def silent(figure, name):
 
 
 if __name__ == "__main__":
+    # A shell that runs the tests in the background has them ignore SIGINT.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     folder, log, jobs = sys.argv[1:]
     run_cells(cells(log=log, seconds=0.4), Store(Path(folder)), jobs=int(jobs), advance=silent)
