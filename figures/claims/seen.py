@@ -95,7 +95,8 @@ def _named(comparisons: Sequence[Comparison]) -> str:
         f"{c.label} = {signed(c.mean)} [{signed(c.low)}, {signed(c.high)}]"
         for c in comparisons[:NAMED]
     ]
-    return ", ".join(each) + (", ..." if len(comparisons) > NAMED else "")
+    rest = len(comparisons) - NAMED
+    return ", ".join(each) + (f" and {rest} more" if rest > 0 else "")
 
 
 def signed(value: float, precision: str = ".2g") -> str:

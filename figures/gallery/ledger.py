@@ -27,7 +27,7 @@ RULE = (
     "A claim is a set of comparisons, each a mean over MDPs with a simultaneous 95% confidence "
     "interval. It is reproduced if every interval says what the sentence says, not reproduced if "
     "one of them excludes it, and otherwise inconclusive. The intervals of one claim hold "
-    "together; of some forty claims, one or two verdicts may be due to chance."
+    "together; of more than fifty claims, one or two verdicts may be due to chance."
 )
 
 
