@@ -1,6 +1,6 @@
 """I.1.3, third paragraph, on the Hessian estimators: AD, LVC and Loaded-DiCE at one inner step.
 
-Accuracies are means over Figure 5's N, one for each MDP; biases and variances are exact.
+Accuracies are means over Figure 5's N unless a test says which N; biases and variances are exact.
 """
 
 from __future__ import annotations
@@ -42,8 +42,9 @@ def ad_worse(data: xr.Dataset, tradeoff: xr.Dataset | None) -> list[Claim]:
     why = "" if tradeoff is None else crossings(tradeoff, ["lvc", "loaded_dice"])
     if why:
         why += (
-            " What they have to outweigh with their own variance is AD's bias and, with a noisy "
-            "critic, the variance that its noise leaves in AD's Hessian for every N."
+            " Their variance, larger for few trajectories, has to fall below AD's squared bias "
+            "and, with a noisy critic, the variance that its noise leaves in AD's Hessian for "
+            "every N."
         )
     return [
         ordering(

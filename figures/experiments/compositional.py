@@ -113,7 +113,6 @@ def compute(settings: Settings, run: Run = run_here) -> xr.Dataset:
         xr.Dataset(variables, coordinates),
         names=names,
         K_over_alpha=settings["fixed"]["alpha"]["K"],
-        alpha_over_K=settings["fixed"]["K"]["alpha"],
     )
 
 

@@ -165,6 +165,12 @@ def path_alone(loud, quiet):
     )
 
 
+def only_quiet(estimator, permutation, position):
+    """Spread that falls with an exact path for LVC and AD in ESE, and rises everywhere else."""
+    low = permutation == "ESE" and estimator in ("ad", "lvc")
+    return 0.5 if low else PATH.get(permutation, 1.0)
+
+
 SPREAD = [
     case
     for figure in ("fig5", "fig6", "fig7")
@@ -185,7 +191,7 @@ SPREAD = [
             path_alone(2.0, 0.5),
             path_alone(0.5, 2.0),
         ),
-        spread(figure, "Only with a Hessian of low", "sum_sd", by(**UPSIDE_DOWN), by(**PATH)),
+        spread(figure, "Only with a Hessian of low", "sum_sd", only_quiet, by(**UPSIDE_DOWN)),
     )
 ]
 
@@ -213,7 +219,7 @@ MANY_STEPS = [
             from_to(0.3, 0.8, ("EES",)),
             from_to(0.8, 0.3, ("EES",)),
         ),
-        accuracy(figure, "SEE ≈ ESE, SES ≈ ESS", by(), by(SES=0.5, ESS=0.8)),
+        accuracy(figure, "SEE ≈ ESE, SES ≈ ESS", by(EES=0.8), by(EES=0.8, ESS=0.75)),
         accuracy(figure, "Hessian problem of AD", ad_falls(0.8, 0.3), ad_falls(0.3, 0.8)),
     )
 ]
@@ -272,7 +278,6 @@ ABSTRACT = [
         partial(made.hessian, share=2.0),
     ),
     Case("hessian", "grows as", made.hessian, partial(made.hessian, power=4.0)),
-    Case("hessian", "has a factor K − 1", made.hessian, partial(made.hessian, factor=0.0)),
     Case(
         "hessian",
         "has no bias from its Hessian",

@@ -103,11 +103,11 @@ def compositional(
 ) -> xr.Dataset:
     """Errors that are powers of N and α, and shares of their bound and of the abstract's power.
 
-    `growth` is the error's share of K α^K at the last K, `sigma` the ratio of the estimators' σ_In
-    over that of their errors.
+    `growth` is the error's growth over K beside that of the abstract's power, `sigma` the ratio of
+    the estimators' σ_In over that of their errors.
     """
     axes: dict[str, Any] = {"N": [2, 16, 128], "alpha": [1.0, 3.0, 9.0], "K": [1, 2, 3]}
-    powers = {"N": N, "alpha": alpha, "K": np.log(3 * 3.0**2 * growth) / np.log(3)}
+    powers = {"N": N, "alpha": alpha, "K": 0.5}
     data: dict[str, Any] = {}
     z = scatter((2, 3, MDPS), noise, 7)
     data["meta_over_N"] = (
@@ -132,20 +132,20 @@ def compositional(
         )
         data[f"c1_over_{sweep}"] = (dims, np.full(z.shape, 0.1))
     data["bound_steps_over_K"][1][1] *= sigma
-    attributes = {"K_over_alpha": 6, "alpha_over_K": 3.0}
+    data["power_steps_over_K"][1][:, -1] /= growth
+    data["truth_over_N"] = (("estimator", "N", "mdp"), np.ones((2, 3, MDPS)))
+    attributes = {"K_over_alpha": 6}
     return xr.Dataset(data, {"estimator": ["lvc", "dice"], **axes}, attributes)
 
 
-def hessian(
-    *, power: Any = None, share: float = 0.5, factor: float = 1.0, noise: float = QUIET
-) -> xr.Dataset:
+def hessian(*, power: Any = None, share: float = 0.5, noise: float = QUIET) -> xr.Dataset:
     """A bias that is (K − 1) Δ^{K−1}, and a share of its bound.
 
-    `power` takes the place of K − 1 in the exponent, and the factor is its power of `factor`.
+    `power` takes the place of K − 1 in the exponent.
     """
-    size, steps = np.array([0.25, 1.0, 4.0]), np.arange(1, 4)
+    size, steps = np.array([0.5, 1.0, 4.0]), np.arange(1, 4)
     powers = steps - 1.0 if power is None else np.full(3, power)
-    factors = np.maximum(steps - 1.0, 1.0) ** factor
+    factors = np.maximum(steps - 1.0, 1.0)
     bias = size[None, None, :, None] ** powers[None, :, None, None]
     bias = bias * factors[:, None, None] * np.exp(scatter((2, 3, 3, MDPS), noise, 3))
     bound = bias[:, 1] / share * np.exp(scatter((2, 1, MDPS), noise, 2))
