@@ -124,11 +124,11 @@ def compositional(
         data[f"steps_over_{sweep}"] = ((*dims, "trial"), np.stack([error, -error], axis=-1))
         data[f"bound_steps_over_{sweep}"] = (
             dims,
-            error / share * np.exp(scatter(z.shape, noise, 9)),
+            error / share * np.exp(scatter(z.shape, noise, 20 + seed)),
         )
         data[f"power_steps_over_{sweep}"] = (
             dims,
-            error / power * np.exp(scatter(z.shape, noise, 8)),
+            error / power * np.exp(scatter(z.shape, noise, 30 + seed)),
         )
         data[f"c1_over_{sweep}"] = (dims, np.full(z.shape, 0.1))
     data["bound_steps_over_K"][1][1] *= sigma

@@ -52,3 +52,51 @@ def test_every_claim_is_tried():
         for one in experiment.claims(everything):
             tried = [c for c in CASES if c.figure == name and c.words in one.sentence]
             assert len(tried) == 1, one.sentence
+
+
+#: How many comparisons stand behind a claim: none is lost unnoticed.
+COUNTS = {
+    "reveal the importance": 12,
+    "more than correcting the Hessian": 8,
+    "corrected already": 8,
+    "EES > SES > ESS > SSS": 12,
+    "compositional bias helps to increase": 12,
+    "high variance on first and second order": 6,
+    "is the same, actor-critic": 6,
+    "comparable correlation": 2,
+    "variance of LVC is smaller": 2,
+    "DiCE performs the worst": 7 * 3 * 2,
+    "AD performs worse": 8,
+    "can achieve higher": 8,
+    "estimators are biased": 3,
+    "LVC has low bias": 1,
+    "AD has large bias": 2,
+    "have low variance": 4,
+    "ESE = SEE > SSE": 3,
+    "SEE > ESE > SSE": 2,
+    "increases the variance where": 8,
+    "more than where the outer gradient is exact": 4,
+    "variance is large (DiCE": 2,
+    "more than where the Hessian's variance is low": 4,
+    "Only with a Hessian of low": 12,
+    "decreases a lot in SSE": 4,
+    "can become more important": 5,
+    "SEE ≈ ESE, SES ≈ ESS": 8,
+    "Hessian problem of AD": 3,
+    "tends to have higher variance": 2,
+    "below Lemma 4.4's bound": 6,
+    "has an upper bound of O(K": 6,
+    "error of θ^K falls with the root": 2,
+    "meta-gradient's error falls with the root": 2,
+    "step size as α^K": 2,
+    "number of steps as K α^K": 2,
+    "proportional to σ_In": 1,
+    "below term (ii)": 2,
+    "grows as": 2,
+    "has no bias from its Hessian": 1,
+}
+
+
+@every_case
+def test_every_comparison_is_there(case):
+    assert len(claim(case, case.holds).comparisons) == COUNTS[case.words]

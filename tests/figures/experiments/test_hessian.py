@@ -139,11 +139,6 @@ def test_without_noise_the_error_is_the_bias():
     assert_close(found["error"], np.repeat(bias[..., None], 5, axis=-1), FIRST)
 
 
-def test_the_paper_profile_keeps_the_bias_below_its_bound(smoke):
-    data = smoke["hessian"]
-    assert (data.exact_bias.sel(steps=data.attrs["K"]) < data.bound).all()
-
-
 @every_K
 def test_biases_for_every_K_do_not_depend_on_the_run(K):
     """Also where the run's own K is the largest."""
