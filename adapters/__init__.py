@@ -1,0 +1,1 @@
+"""PyTorch studies beside the tabular truth: the only place that imports torch."""
