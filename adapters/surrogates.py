@@ -10,11 +10,11 @@ rewards r_t, baselines V_t = V_b(s_t), t ≤ T, and Â_t = Σ_l (γλ)^l δ_{t+l
     dice              Σ_t γ^t (ρ_{≤t} r_t + (1 − ρ_t) V_t) + γ^T ρ_{<T} V_T,      ℓ° = ℓ detached
     off_policy_dice   the same with the ℓ° that drew the trajectory
 
-each differentiable any number of times; derivatives of first and second order at ℓ° = ℓ are those of
-`tabular.estimators`, where `dice` has V = 0. Time is the last dimension.
+each differentiable any number of times; derivatives of first and second order at ℓ° = ℓ are those
+of `tabular.estimators`, where `dice` has V = 0. Time is the last dimension.
 
-Sources: [Foerster2018b] for `dice` and its baseline, [Farquhar2019] for `loaded_dice`, [Rothfuss2019]
-for `lvc`, [Liu2022] for `off_policy_dice`.
+Sources: [Foerster2018b] for `dice` and its baseline, [Farquhar2019] for `loaded_dice`,
+[Rothfuss2019] for `lvc`, [Liu2022] for `off_policy_dice`.
 """
 
 from __future__ import annotations
@@ -124,11 +124,12 @@ def off_policy_dice(
     """
     if gae_lambda != 1:
         raise ValueError(f"DiCE has no lambda: gae_lambda must be 1, received {gae_lambda}")
+    gains, costs = (discounts(x, gamma) * x for x in (rewards, baselines))
+    gains[..., -1] += costs[..., -1]  # both count ρ_{<T}
+    costs = costs[..., :-1]
     log_ratio = logp - old_logp
-    upto = log_ratio.cumsum(-1).exp()
-    each = upto * rewards + (1 - log_ratio.exp()) * baselines[..., :-1]
-    last = gamma ** rewards.shape[-1] * upto[..., -1] * baselines[..., -1]
-    return (discounts(rewards, gamma) * each).sum(-1) + last
+    ratios, upto = log_ratio.exp(), log_ratio.cumsum(-1).exp()
+    return (upto * gains).sum(-1) - (ratios * costs).sum(-1) + costs.sum(-1)
 
 
 SURROGATES: dict[str, Surrogate] = {

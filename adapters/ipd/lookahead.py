@@ -1,12 +1,17 @@
 """The meta-gradient of a player that looks K steps ahead of the other, exact or from rollouts.
 
-    θ^{i+1} = θ^i + α ∇_θ J_other(own, θ^i),    ∂/∂own J_own(own, θ^K),    K = 0: no look-ahead,
+    θ^{i+1} = θ^i + α ∇_θ J_other(own, θ^i),      maximise J_own(own, θ^K),
 
-with I (the path: the value of each step) and II (the curvature: what is differentiated) from
-sources of their own by θ^{i+1} = p(θ_I) + θ_II − p(θ_II), p = stop gradient, and III from a third.
-Both players of B seeds are M = 2 B pairs of one batch: `own` holds first all first players, then all
-second ones, `other` the same with the halves exchanged.
-Source: [Foerster2018b] for LOLA-DiCE; [Liu2022], I.1.2 and I.2.
+by the recursion of Proposition 3.1, as `tabular.metagradient`: with G_i, H_i the derivatives of the
+inner gradient in own and θ, λ_K = ∂J_own/∂θ^K and Φ_K = ∂J_own/∂own,
+
+    Φ_i = Φ_{i+1} + α G_iᵀ λ_{i+1},      λ_i = λ_{i+1} + α H_iᵀ λ_{i+1},      i = K−1, ..., 0.
+
+I (the path) moves θ, II (the curvature) gives G and H, III λ_K and Φ_K, each from a source of its
+own; Φ_0 is the meta-gradient, Φ_K that of learners who do not look ahead.
+Both players of B runs are M = 2 B pairs of one batch: `own` holds the two of the first run, then
+those of the second, and so on.
+Source: [Foerster2018b] for LOLA-DiCE; [Liu2022], Proposition 3.1, I.1.2 and I.2.
 """
 
 from __future__ import annotations
@@ -17,17 +22,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from adapters.ipd import game
-from adapters.ipd.game import joint_logp
-from adapters.ipd.rollouts import Ring, Rollouts, roll_out, uniforms
+from adapters.ipd.objectives import ExactValue, Objective, Sampled, gradient, products
+from adapters.ipd.rollouts import Ring, Rollouts, roll_out
 from adapters.ipd.settings import Sources, Table3
-from adapters.surrogates import SURROGATES
 from tabular.transitions import Array
-
-#: Steps of rollouts that are differentiated together: their tensors stay in the cache.
-TOGETHER = 1 << 18
 
 
 class Found(NamedTuple):
@@ -36,14 +36,14 @@ class Found(NamedTuple):
     Attributes
     ----------
     gradient : tensor (M, 5)
-    inner : tensor (M, 5) or None
-        The same with an exact outer gradient, if asked for.
+    inner : tensor (M, 5)
+        The same with an exact outer gradient, where that was asked for.
     rollouts : Rollouts or None
         Those of the outer gradient.
     """
 
     gradient: Tensor
-    inner: Tensor | None
+    inner: Tensor
     rollouts: Rollouts | None
 
 
@@ -62,10 +62,11 @@ class Lookahead:
         self, sources: Sources, table: Table3, rngs: Sequence[np.random.Generator]
     ) -> None:
         self.sources, self.table, self.rngs = sources, table, rngs
+        self.num_steps = table.lookahead if sources.look_ahead else 0
         self.ring = Ring(table.ring)
 
     def truth(self, own: Tensor) -> Array:
-        """The exact meta-gradient of every player who looks ahead, (M, 5), by `tabular.lola`."""
+        """The exact meta-gradient of players who look ahead, (M, 5), by `tabular.lola`."""
         return game.truth(
             own.numpy(),
             swap(own).numpy(),
@@ -86,109 +87,69 @@ class Lookahead:
         exact_outer_too : bool
             Also give it with the exact outer gradient.
         """
-        own = own.detach().requires_grad_()
-        other, others_baseline = swap(own).detach(), swap(baseline)
-        theta = other.requires_grad_()
-        for _ in range(self.table.lookahead if self.sources.look_ahead else 0):
-            theta = self._step(own, theta, others_baseline)
-        inner = None
-        if exact_outer_too:
-            exact = game.value(own, theta, self.table.gamma).sum()
-            (inner,) = torch.autograd.grad(exact, own, retain_graph=True)
+        theta = swap(own)
+        steps = []
+        for _ in range(self.num_steps):
+            path, curvature = self._inner(own, theta, swap(baseline))
+            steps.append((curvature, theta))
+            theta = theta + self.table.inner_rate * gradient(path, own, theta)[1]
+        exact = ExactValue(own=True, gamma=self.table.gamma)
         if self.sources.outer == "exact":
-            objective, rollouts = game.value(own, theta, self.table.gamma).sum(), None
-        else:
-            rollouts = self._fresh(own, theta, self.sources.outer)
-            logp, surrogate = joint_logp(own, theta), self.sources.surrogate
-            objective = self._objective(logp, rollouts, game.OWN, baseline, surrogate)
-        (gradient,) = torch.autograd.grad(objective, own)
-        return Found(gradient, inner, rollouts)
+            found = self._backwards(own, theta, steps, exact)
+            return Found(found, found, None)
+        outer = self._fresh(own, theta, baseline, self.sources.outer, own_rewards=True)
+        found = self._backwards(own, theta, steps, outer)
+        inner = self._backwards(own, theta, steps, exact) if exact_outer_too else found
+        return Found(found, inner, outer.rollouts)
 
-    def _step(self, own: Tensor, theta: Tensor, baseline: Tensor) -> Tensor:
-        """θ^{i+1}, whose value is the path's and whose derivative the curvature's."""
-        sources = self.sources
-        fresh = {
-            name: self._fresh(own, theta, name)
-            for name in ("batch", "large")
-            if name in (sources.path, sources.curvature)
-        }
-        if "ring" in (sources.path, sources.curvature):
-            self.ring.add(fresh.get("batch") or self._fresh(own, theta, "batch"))
-        curvature = self._slope(own, theta, baseline, sources.curvature, fresh, keep=True)
-        if sources.path == sources.curvature and not sources.separate:
-            path = curvature.detach()
-        else:
-            if sources.separate:
-                fresh = {sources.path: self._fresh(own, theta, sources.path)}
-            path = self._slope(own, theta, baseline, sources.path, fresh, keep=False)
-        moved = theta + self.table.inner_rate * curvature
-        return (theta + self.table.inner_rate * path - moved).detach() + moved
-
-    def _slope(
-        self,
-        own: Tensor,
-        theta: Tensor,
-        baseline: Tensor,
-        source: str,
-        fresh: dict[str, Rollouts],
-        *,
-        keep: bool,
+    def _backwards(
+        self, own: Tensor, last: Tensor, steps: Sequence[tuple[Objective, Tensor]], outer: Objective
     ) -> Tensor:
-        """∇_θ J_other from a source; differentiable again if it is kept."""
-        if not keep:
-            own, theta = own.detach(), theta.detach().requires_grad_()
-        if source == "exact":
-            objective = game.value(theta, own, self.table.gamma).sum()
-        else:
-            ring = source == "ring"
-            if not (ring or self.sources.fresh_baseline):
-                baseline = torch.zeros_like(baseline)
-            objective = self._objective(
-                joint_logp(own, theta),
-                self.ring.rollouts() if ring else fresh[source],
-                game.OTHER,
-                baseline[:, game.SWAPPED],
-                "off_policy_dice" if ring else self.sources.surrogate,
-            )
-        return torch.autograd.grad(objective, theta, create_graph=keep)[0]
-
-    def _objective(
-        self,
-        logp: Tensor,
-        rollouts: Rollouts,
-        rewards: tuple[float, ...],
-        baseline: Tensor,
-        surrogate: str,
-    ) -> Tensor:
-        """The surrogate's mean over each pair's rollouts, summed over the pairs.
-
-        Joint log-probabilities (M, 5, 4), rewards of the joint moves (4,), V_b by state (M, 5).
-        """
-        states, moves = game.NUM_STATES, game.NUM_MOVES
-        pairs, count, length = rollouts.index.shape
-        total = logp.new_zeros(())
-        together = max(1, TOGETHER // (count * length))
-        for first in range(0, pairs, together):
-            rows = slice(first, first + together)
-            some = Rollouts(rollouts.index[rows], rollouts.old_logp[rows])
-            values = some.read(baseline[rows, :, None].expand(-1, states, moves))
-            each = SURROGATES[surrogate](
-                some.read(logp[rows]),
-                some.old_logp,
-                logp.new_tensor(rewards)[some.index % moves],
-                pad(values, (0, 1)),
-                gamma=self.table.gamma,
-            )
-            total = total + each.sum() / count
+        """Φ_0 from the outer gradient at θ^K and the curvatures at θ^i."""
+        total, adjoint = gradient(outer, own, last)
+        for curvature, theta in reversed(steps):
+            cross, second = products(curvature, own, theta, adjoint)
+            total = total + self.table.inner_rate * cross
+            adjoint = adjoint + self.table.inner_rate * second
         return total
 
-    def _fresh(self, own: Tensor, theta: Tensor, source: str) -> Rollouts:
-        """Rollouts of the present policies."""
+    def _inner(self, own: Tensor, theta: Tensor, baseline: Tensor) -> tuple[Objective, Objective]:
+        """J_other for the path and for the curvature: the same one if they share their source."""
+        sources = self.sources
+        if sources.path == sources.curvature and not sources.separate:
+            both = self._objective(own, theta, baseline, sources.path)
+            return both, both
+        path, curvature = (
+            self._objective(own, theta, baseline, source)
+            for source in (sources.path, sources.curvature)
+        )
+        return path, curvature
+
+    def _objective(self, own: Tensor, theta: Tensor, baseline: Tensor, source: str) -> Objective:
+        """J_other from a source."""
+        if source == "exact":
+            return ExactValue(own=False, gamma=self.table.gamma)
+        if source == "ring":
+            self.ring.add(self._rollouts(own, theta, "batch"))
+            kept = self.ring.rollouts()
+            return Sampled(False, kept, baseline, "off_policy_dice", self.table.gamma)
+        if not self.sources.fresh_baseline:
+            baseline = torch.zeros_like(baseline)
+        return self._fresh(own, theta, baseline, source, own_rewards=False)
+
+    def _fresh(
+        self, own: Tensor, theta: Tensor, baseline: Tensor, source: str, *, own_rewards: bool
+    ) -> Sampled:
+        """A surrogate on new rollouts."""
+        rollouts = self._rollouts(own, theta, source)
+        surrogate = self.sources.surrogate
+        return Sampled(own_rewards, rollouts, baseline, surrogate, self.table.gamma)
+
+    def _rollouts(self, own: Tensor, theta: Tensor, source: str) -> Rollouts:
         count = self.table.batch if source == "batch" else self.table.large
-        with torch.no_grad():
-            return roll_out(own, theta, uniforms(self.rngs, self.table.rollout, count))
+        return roll_out(own, theta, self.rngs, self.table.rollout, count)
 
 
 def swap(players: Tensor) -> Tensor:
-    """Exchange the halves: each player's opponent."""
-    return players.roll(len(players) // 2, 0)
+    """Exchange the two players of each run: everyone's opponent."""
+    return players.unflatten(0, (-1, 2)).flip(1).flatten(0, 1)

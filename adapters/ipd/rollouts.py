@@ -1,8 +1,8 @@
 """Rollouts of the game, for many pairs of players at once, and the ring that keeps the newest.
 
-A rollout is known by the index x_t = 4 s_t + 2 a_t + b_t of its state, own and other's move: rewards,
-log-probabilities and baselines are tables read at x_t. Every seed draws its uniform numbers from a
-generator of its own, so that a seed's rollouts do not depend on which seeds run beside it.
+A rollout is known by the index x_t = 4 s_t + 2 a_t + b_t of its state, own and other's move:
+rewards, log-probabilities and baselines are tables read at x_t. Every run draws its uniform numbers
+from a generator of its own, so that its rollouts do not depend on which runs are beside it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from adapters.ipd.game import NUM_MOVES, NUM_STATES, joint_logp
-from tabular.transitions import Array
 
 
 class Rollouts(NamedTuple):
@@ -34,43 +33,43 @@ class Rollouts(NamedTuple):
 
     def read(self, table: Tensor) -> Tensor:
         """Entries (M, N, T) of a table (M, 5, 4) along the rollouts."""
-        flat = self.index.flatten(1)
-        return table.flatten(1).gather(1, flat).view(self.index.shape)
+        return table.flatten(1).gather(1, self.index.flatten(1)).view(self.index.shape)
 
 
-def roll_out(own: Tensor, other: Tensor, uniforms: Array) -> Rollouts:
-    """Play the game with given uniform numbers.
+def roll_out(
+    own: Tensor, other: Tensor, rngs: Sequence[np.random.Generator], length: int, count: int
+) -> Rollouts:
+    """Play the game: `count` rollouts of `length` steps for each pair.
 
     Parameters
     ----------
     own, other : tensor (M, 5)
         Parameters of both players of each pair.
-    uniforms : ndarray (T, 2, M, N)
-        For the moves of the first and the second player; a move is 0 below its probability.
+    rngs : sequence of numpy.random.Generator
+        One for every M / B neighbouring pairs, which draws for them in every step the uniform
+        numbers (M / B, 2, N) of the first and the second player; a move is 0 where its number is
+        below its probability.
     """
     logp = joint_logp(own, other).detach()
     moves = logp.exp().numpy().reshape(-1, NUM_STATES, 2, 2)
-    # Probabilities of move 0 of each player, (2, M · 5).
-    zero = np.stack([moves[..., 0, :].sum(-1), moves[..., :, 0].sum(-1)]).reshape(2, -1)
-    rows = np.arange(len(moves))[:, None] * NUM_STATES
-    length, _, pairs, count = uniforms.shape
+    # Probabilities of move 0 of each player, (M · 5,).
+    first, second = moves[..., 0, :].sum(-1).ravel(), moves[..., :, 0].sum(-1).ravel()
+    pairs = len(moves)
+    rows = np.arange(pairs)[:, None] * NUM_STATES
     state = np.zeros((pairs, count), dtype=np.int64)
-    index = np.empty((length, pairs, count), dtype=np.int64)
+    uniforms = np.empty((len(rngs), pairs // len(rngs), 2, count))
+    index = np.empty((length, pairs, count), dtype=np.uint8)
     for t in range(length):
+        for rng, each in zip(rngs, uniforms, strict=True):
+            rng.random(out=each)
+        drawn = uniforms.reshape(pairs, 2, count)
         where = state + rows
-        move = 2 * (uniforms[t, 0] >= zero[0].take(where))
-        move += uniforms[t, 1] >= zero[1].take(where)
+        move = 2 * (drawn[:, 0] >= first.take(where)) + (drawn[:, 1] >= second.take(where))
         index[t] = NUM_MOVES * state + move
         state = 1 + move
-    drawn = torch.from_numpy(np.ascontiguousarray(np.moveaxis(index, 0, -1)))
-    rollouts = Rollouts(drawn, logp)
+    played = np.ascontiguousarray(np.moveaxis(index, 0, -1)).astype(np.int64)
+    rollouts = Rollouts(torch.from_numpy(played), logp)
     return rollouts._replace(old_logp=rollouts.read(logp))
-
-
-def uniforms(rngs: Sequence[np.random.Generator], length: int, count: int) -> Array:
-    """Uniform numbers (T, 2, 2 B, N) for both players' rollouts, each seed from its generator."""
-    each = [rng.random((length, 2, 2, 1, count)) for rng in rngs]
-    return np.concatenate(each, axis=3).reshape(length, 2, 2 * len(rngs), count)
 
 
 class Ring:

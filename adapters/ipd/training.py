@@ -1,8 +1,8 @@
 """Training both players with one setting, all seeds at once, and what is recorded on the way.
 
-Each update moves both players at once by Adam along their meta-gradients, and, where there are outer
-rollouts, each baseline towards the rewards (or the returns) that it met. Every `EVERY` updates are
-recorded: parameters and baselines, the exact value a step (1 − γ) J of each player, the accuracy
+Each update moves both players at once by Adam along their meta-gradients, and, where there are
+outer rollouts, each baseline towards the rewards (or the returns) that it met. Every `EVERY` updates
+are recorded: parameters and baselines, the exact value a step (1 − γ) J of each player, the accuracy
 (cosine with the exact meta-gradient) of the estimate, and that with an exact outer gradient.
 Source: [Liu2022], I.2 and Table 3.
 """
@@ -45,15 +45,15 @@ class Training:
     Attributes
     ----------
     players, baselines : tensor (2 B, 5)
-        First all first players, then all second ones.
+        The two of the first run, then those of the second, and so on.
     """
 
     def __init__(
         self, sources: Sources, table: Table3, rngs: Sequence[np.random.Generator]
     ) -> None:
         self.table = table
-        starts = np.stack([rng.standard_normal((2, game.NUM_STATES)) for rng in rngs], axis=1)
-        start = sources.spread * torch.from_numpy(starts).flatten(0, 1)
+        starts = np.concatenate([rng.standard_normal((2, game.NUM_STATES)) for rng in rngs])
+        start = sources.spread * torch.from_numpy(starts)
         self.players = start.requires_grad_()
         self.baselines = torch.zeros_like(start).requires_grad_()
         self.lookahead = Lookahead(sources, table, rngs)
@@ -63,7 +63,7 @@ class Training:
     def update(self, *, exact_outer_too: bool = False) -> Found:
         """Move both players of all runs once, and return the meta-gradients they moved along."""
         found = self.lookahead.meta_gradient(
-            self.players, self.baselines.detach(), exact_outer_too=exact_outer_too
+            self.players.detach(), self.baselines.detach(), exact_outer_too=exact_outer_too
         )
         self.players.grad = -found.gradient
         self._adam.step()
@@ -124,8 +124,8 @@ def train(settings: Mapping[str, Any]) -> dict[str, Array]:
 
     def note(**numbers: Any) -> None:
         for name, each in numbers.items():
-            array = np.array(each).reshape(2, len(rngs), *each.shape[1:])
-            record.setdefault(name, []).append(array.swapaxes(0, 1))
+            array = np.array(each).reshape(len(rngs), 2, *each.shape[1:])
+            record.setdefault(name, []).append(array)
 
     def note_state() -> None:
         players = training.players.detach()
