@@ -1,7 +1,7 @@
 """LOLA-DiCE as it is written down first: one seed, one player and one step after the other.
 
-Differentiates through the whole look-ahead. Where path and curvature differ they are put together by
-θ' = p(θ_I) + θ_II − p(θ_II), p = stop gradient ([Liu2022], I.1.2).
+Differentiates through the whole look-ahead. Where path and curvature differ they are put together
+by θ' = p(θ_I) + θ_II − p(θ_II), p = stop gradient ([Liu2022], I.1.2).
 """
 
 from __future__ import annotations

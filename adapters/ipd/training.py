@@ -1,9 +1,9 @@
 """Training both players with one setting, all seeds at once, and what is recorded on the way.
 
 Each update moves both players at once by Adam along their meta-gradients, and, where there are
-outer rollouts, each baseline towards the rewards (or the returns) that it met. Every `EVERY` updates
-are recorded: parameters and baselines, the exact value a step (1 − γ) J of each player, the accuracy
-(cosine with the exact meta-gradient) of the estimate, and that with an exact outer gradient.
+outer rollouts, each baseline towards the rewards (or the returns) that it met. Every `EVERY`
+updates are recorded: parameters and baselines, the exact value a step (1 − γ) J of each player, the
+accuracy (cosine with the exact meta-gradient) of the estimate, and that with an exact outer one.
 Source: [Liu2022], I.2 and Table 3.
 """
 
@@ -122,10 +122,10 @@ def train(settings: Mapping[str, Any]) -> dict[str, Array]:
     training = Training(sources, table, rngs)
     record: dict[str, list[Array]] = {}
 
-    def note(**numbers: Any) -> None:
+    def note(**numbers: Array) -> None:
         for name, each in numbers.items():
-            array = np.array(each).reshape(len(rngs), 2, *each.shape[1:])
-            record.setdefault(name, []).append(array)
+            array = each.reshape(len(rngs), 2, *each.shape[1:])
+            record.setdefault(name, []).append(array.copy())
 
     def note_state() -> None:
         players = training.players.detach()

@@ -71,8 +71,7 @@ def test_each_surrogate_has_a_hessian_of_its_own():
     case = Case((3, 2, 5, 4), gae_lambda=1.0)
     trajectories = as_trajectories([case.sample])
     found = [
-        derivatives(name, case.theta, trajectories, case.baseline, gamma=0.9)[2]
-        for name in TABULAR
+        derivatives(name, case.theta, trajectories, case.baseline, gamma=0.9)[2] for name in TABULAR
     ]
     for i, one in enumerate(found):
         for other in found[:i]:
@@ -172,5 +171,5 @@ def test_wrong_names_and_lambda():
         find_surrogate("reinforce")
     ones = torch.ones(1, 2)
     for name in ("dice", "off_policy_dice"):
-        with pytest.raises(ValueError, match="gae_lambda must be 1, received 0.5"):
+        with pytest.raises(ValueError, match=r"gae_lambda must be 1, received 0\.5"):
             SURROGATES[name](ones, ones, ones, torch.ones(1, 3), gamma=0.9, gae_lambda=0.5)
