@@ -129,9 +129,9 @@ def train(settings: Mapping[str, Any]) -> dict[str, Array]:
 
     def note_state() -> None:
         players = training.players.detach()
-        others = swap(players)
-        value = (1 - table.gamma) * game.value(players, others, table.gamma)
-        note(players=players, baselines=training.baselines.detach(), value=value)
+        value = (1 - table.gamma) * game.value(players, swap(players), table.gamma)
+        baselines = training.baselines.detach()
+        note(players=players.numpy(), baselines=baselines.numpy(), value=value.numpy())
 
     for update in range(table.updates):
         recorded = update % EVERY == 0
