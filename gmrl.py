@@ -154,7 +154,8 @@ def bench(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAME]...", help="hessian, maml, sampling, decomposition, sparse; all if none."
+            metavar="[NAME]...",
+            help="hessian, maml, sampling, decomposition, sparse, ipd; all if none.",
         ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for JSON and pictures.")] = Path("out/bench"),

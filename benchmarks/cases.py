@@ -6,6 +6,7 @@ maml           exact K = 3 meta-gradient of MAML
 sampling       trajectories, gradient and Loaded-DiCE Hessian-vector product, T = 20
 decomposition  the eight meta-gradients of a cell of the paper's Fig. 5
 sparse         gradient and Hessian-vector product, five successors a state-action
+ipd            an update of LOLA-DiCE in the iterated prisoner's dilemma, both players
 =============  =====================================================================
 """
 
@@ -18,13 +19,13 @@ from importlib import import_module
 
 import numpy as np
 
-from benchmarks import decomposition, sparse, with_gmrl
+from benchmarks import decomposition, ipd, sparse, with_gmrl
 from benchmarks.sides import OURS, Case, Prepared, Problem, Side, Target
 from tabular import TabularMDP, exact
 
 NUM_ACTIONS = 5
 JAX, TORCH_FUNC, AUTOGRAD = "jax (jit)", "torch.func", "autograd"
-TORCH, LOOP = "torch", "torch loop"
+TORCH, LOOP, PLAIN = "torch", "torch loop", "run by run"
 LIBRARIES = ("jax", "torch", "autograd")
 
 
@@ -173,11 +174,26 @@ def _sparses(quick: bool) -> Iterator[Case]:
             yield sparse.case(graph, num_states, NUM_ACTIONS, last=num_states == sizes[-1])
 
 
+def _dilemmas(quick: bool) -> Iterator[Case]:
+    sides = {OURS: ipd.batched, PLAIN: ipd.plain}
+    for inner, outer, length in ((6, 4, 5),) if quick else ((128, 128, 100), (1024, 128, 100)):
+        trials = 3 if quick else 10
+        yield Case(
+            "ipd",
+            f"{inner}/{outer}, {trials} runs",
+            partial(ipd.Runs, trials, inner, outer, length),
+            sides,
+            unit="update",
+            modules=("torch",),
+        )
+
+
 _MAKERS: dict[str, Callable[[bool], Iterator[Case]]] = {
     "hessian": _hessians,
     "maml": _mamls,
     "sampling": _samplings,
     "decomposition": _decompositions,
     "sparse": _sparses,
+    "ipd": _dilemmas,
 }
 NAMES = tuple(_MAKERS)

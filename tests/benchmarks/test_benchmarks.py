@@ -11,14 +11,21 @@ import pytest
 
 import benchmarks
 from benchmarks import sparse
-from benchmarks.cases import AUTOGRAD, JAX, LOOP, TORCH, TORCH_FUNC
+from benchmarks.cases import AUTOGRAD, JAX, LOOP, PLAIN, TORCH, TORCH_FUNC
 from benchmarks.runner import AGREE, distance, duration, measure, steps
 from benchmarks.sides import OURS, Case, Prepared, Skipped, Target
 from benchmarks.timing import Clock, Timing, interleave
 from tabular import exact
 
 #: The library that a side needs.
-NEEDS = {JAX: "jax", TORCH: "torch", TORCH_FUNC: "torch", LOOP: "torch", AUTOGRAD: "autograd"}
+NEEDS = {
+    JAX: "jax",
+    TORCH: "torch",
+    TORCH_FUNC: "torch",
+    LOOP: "torch",
+    PLAIN: "torch",
+    AUTOGRAD: "autograd",
+}
 CASES = [case for case in benchmarks.plan(quick=True) if case.name != "sparse"]
 IDS = [f"{case.name}, {case.label}" for case in CASES]
 
@@ -46,6 +53,8 @@ def test_sides_agree(case, side):
 
 @pytest.mark.parametrize("case", CASES, ids=IDS)
 def test_our_side_is_called_and_counts_its_work(case):
+    if case.name == "ipd":
+        pytest.importorskip("torch")
     problem = case.build()
     ours = case.sides[OURS](problem)
     assert all(np.all(np.isfinite(part)) for part in np.atleast_1d(ours.call()))
