@@ -20,8 +20,6 @@ Sources: [Foerster2018b] for `dice` and its baseline, [Farquhar2019] for `loaded
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -139,10 +137,3 @@ SURROGATES: dict[str, Surrogate] = {
     "dice": dice,
     "off_policy_dice": off_policy_dice,
 }
-
-
-def find_surrogate(name: Any) -> Surrogate:
-    """Return the surrogate of this name, or raise a ValueError that lists the known ones."""
-    if not isinstance(name, str) or name not in SURROGATES:
-        raise ValueError(f"unknown surrogate {name!r}; choose from {', '.join(SURROGATES)}")
-    return SURROGATES[name]

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from adapters.ipd.game import NUM_MOVES, NUM_STATES, joint_logp
+from adapters.ipd.settings import check_ring
 
 
 class Rollouts(NamedTuple):
@@ -100,12 +101,3 @@ class Ring:
     def rollouts(self) -> Rollouts:
         """All that is in the ring, the oldest first."""
         return Rollouts(*(torch.cat(each, dim=1) for each in zip(*self._batches, strict=True)))
-
-
-def check_ring(size: int, batch: int) -> None:
-    """Raise a ValueError unless a whole number of batches fills the ring."""
-    if size % batch:
-        raise ValueError(
-            f"the ring must hold a whole number of batches, received ring = {size} and batch = "
-            f"{batch}; give a multiple of {batch}"
-        )

@@ -19,11 +19,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from adapters.ipd.rollouts import check_ring
-from adapters.surrogates import find_surrogate
 from tabular import _checks
 
 SOURCES = ("exact", "batch", "large", "ring")
+#: Of `adapters.surrogates`, those for fresh rollouts.
+SURROGATES = ("ad", "lvc", "loaded_dice", "dice")
 TARGETS = ("reward", "return")
 
 
@@ -63,20 +63,21 @@ class Sources:
                 raise ValueError(
                     f"{name} must be one of {', '.join(known)}, received {getattr(self, name)!r}"
                 )
-        find_surrogate(self.surrogate)
-        if self.surrogate == "off_policy_dice":
-            raise ValueError("off_policy_dice is the ring's surrogate; choose ring as a source")
+        if self.surrogate not in SURROGATES:
+            raise ValueError(
+                f"surrogate must be one of {', '.join(SURROGATES)}, received {self.surrogate!r}; "
+                "off_policy_dice is that of a ring"
+            )
         if _checks.one_number(self.spread, "spread") < 0:
             raise ValueError(f"spread must not be negative, received {self.spread}")
 
 
-_EXACT = Sources("exact", "exact", "exact")
 #: All settings by name.
 SETTINGS: dict[str, Sources] = {
     "batch/batch": Sources(),
     "large/batch": Sources("large", "large"),
     "exact/batch": Sources("exact", "exact"),
-    "exact/exact": _EXACT,
+    "exact/exact": Sources("exact", "exact", "exact"),
     "separate": Sources(separate=True),
     "curvature-large": Sources(curvature="large"),
     "curvature-exact": Sources(curvature="exact"),
@@ -93,6 +94,16 @@ SETTINGS: dict[str, Sources] = {
     "naive": Sources(look_ahead=False),
     "naive-exact": Sources("exact", "exact", "exact", look_ahead=False),
     "exact-spread": Sources("exact", "exact", "exact", spread=0.1),
+}
+#: The panels of Figure 9, and what is beyond it.
+PANELS: dict[str, tuple[str, ...]] = {
+    "a": ("batch/batch", "large/batch", "exact/batch", "exact/exact"),
+    "b": ("separate", "curvature-large", "curvature-exact"),
+    "c": ("separate", "path-large", "path-exact"),
+    "d": ("batch/batch", "off-both", "off-path", "off-curvature"),
+    "released": ("off-both", "off-path-released", "off-curvature-released"),
+    "surrogates": ("batch/batch", "ad", "lvc", "loaded_dice"),
+    "learners": ("exact/exact", "exact-spread", "naive", "naive-exact"),
 }
 
 
@@ -151,6 +162,15 @@ class Table3:
     def as_dict(self) -> dict[str, Any]:
         """All numbers by name."""
         return asdict(self)
+
+
+def check_ring(size: int, batch: int) -> None:
+    """Raise a ValueError unless a whole number of batches fills the ring."""
+    if size % batch:
+        raise ValueError(
+            f"the ring must hold a whole number of batches, received ring = {size} and batch = "
+            f"{batch}; give a multiple of {batch}"
+        )
 
 
 def find_setting(name: Any) -> Sources:

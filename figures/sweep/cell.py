@@ -37,6 +37,11 @@ class Cell:
     settings: Mapping[str, Any]
     compute: Callable[[Mapping[str, Any]], Result]
 
+    @property
+    def package(self) -> str:
+        """Where the function is."""
+        return self.compute.__module__.partition(".")[0]
+
 
 def stream(seed: int, *label: Any) -> np.random.Generator:
     """Return the generator of one use of random numbers, named by its label.

@@ -78,8 +78,9 @@ def run_cells(
             try:
                 for index, computed in results:
                     cell = cells[index]
-                    if computed.fingerprint != store.fingerprint:
-                        raise OSError(_other_code(computed.fingerprint, store.fingerprint))
+                    ours = store.fingerprint(cell)
+                    if computed.fingerprint != ours:
+                        raise OSError(_other_code(computed.fingerprint, ours))
                     done[index] = store.save(cell, computed.result, computed.seconds)
                     advance(cell.figure, cell.name)
             except BrokenExecutor as error:

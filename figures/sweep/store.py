@@ -58,8 +58,8 @@ def claim_folder(path: Path) -> None:
     if found and not (path / MARKER).is_file():  # another run may have marked it meanwhile
         shown = ", ".join(found[:3]) + (", ..." if len(found) > 3 else "")
         raise ValueError(
-            f"{path} holds files that gmrl figure did not make ({shown}); give an empty folder "
-            "with --out, or one that gmrl figure made"
+            f"{path} holds files that gmrl did not make ({shown}); give an empty folder with "
+            "--out, or one that gmrl made"
         )
     text = json.dumps({"made by": "gmrl figure"}) + "\n"
     write_atomically(path / MARKER, lambda stream: stream.write(text.encode()))
@@ -85,7 +85,13 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.warn = warn
-        self.fingerprint = fingerprint()
+        self._fingerprints: dict[str, dict[str, str]] = {}
+
+    def fingerprint(self, cell: Cell) -> dict[str, str]:
+        """What the cell depends on besides its settings, as it was when first asked for."""
+        if cell.package not in self._fingerprints:
+            self._fingerprints[cell.package] = fingerprint(cell.package)
+        return self._fingerprints[cell.package]
 
     def path(self, cell: Cell) -> Path:
         """Return where a cell's result is, or will be.
@@ -139,7 +145,7 @@ class Store:
             "figure": cell.figure,
             "name": cell.name,
             "settings": dict(cell.settings),
-            "fingerprint": self.fingerprint,
+            "fingerprint": self.fingerprint(cell),
         }
         try:
             return _canonical(about)

@@ -25,7 +25,7 @@ def compute(cell: Cell) -> Computed:
         started = time.perf_counter()
         result = cell.compute(cell.settings)
         seconds = time.perf_counter() - started
-    return Computed(result, seconds, fingerprint())
+    return Computed(result, seconds, fingerprint(cell.package))
 
 
 def compute_numbered(index: int, cell: Cell) -> tuple[int, Computed]:

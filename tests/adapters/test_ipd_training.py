@@ -6,8 +6,15 @@ import pytest
 from tests.tabular.tolerances import FIRST, SAME, assert_close
 
 torch = pytest.importorskip("torch")
-from adapters.ipd import game  # noqa: E402
-from adapters.ipd.settings import SETTINGS, Sources, Table3, find_setting  # noqa: E402
+from adapters import surrogates  # noqa: E402
+from adapters.ipd import game, settings  # noqa: E402
+from adapters.ipd.settings import (  # noqa: E402
+    PANELS,
+    SETTINGS,
+    Sources,
+    Table3,
+    find_setting,
+)
 from adapters.ipd.training import EVERY, Training, cosine, generators, returns, train  # noqa: E402
 
 SMALL = {"updates": 12, "rollout": 5, "batch": 4, "large": 6, "ring": 8}
@@ -115,14 +122,20 @@ def test_counts_are_integers(name):
     [
         ({"path": "mean"}, "path must be one of exact, batch, large, ring, received 'mean'"),
         ({"outer": "ring"}, "outer must be one of exact, batch, large, received 'ring'"),
-        ({"surrogate": "maml"}, "unknown surrogate 'maml'"),
-        ({"surrogate": "off_policy_dice"}, "choose ring as a source"),
+        ({"surrogate": "maml"}, "surrogate must be one of ad, lvc, .*, received 'maml'"),
+        ({"surrogate": "off_policy_dice"}, "off_policy_dice is that of a ring"),
         ({"spread": -1.0}, "spread must not be negative, received -1.0"),
     ],
 )
 def test_wrong_sources_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         Sources(**changes)
+
+
+def test_panels_are_of_settings_and_surrogates_are_known():
+    shown = {name for panel in PANELS.values() for name in panel}
+    assert shown == set(SETTINGS)
+    assert set(settings.SURROGATES) | {"off_policy_dice"} == set(surrogates.SURROGATES)
 
 
 def test_unknown_settings_are_refused():

@@ -157,7 +157,7 @@ def test_a_folder_with_other_files_is_left_alone(run_here, tmp_path):
     (tmp_path / "out/thesis.tex").write_text("x")
     before = contents(tmp_path)
     done = run_here("figure", LIGHT, *SMOKE, "--out", "out")
-    assert_refused(done, r"out holds files that gmrl figure did not make \(thesis\.tex\)")
+    assert_refused(done, r"out holds files that gmrl did not make \(thesis\.tex\)")
     assert contents(tmp_path) == before
 
 

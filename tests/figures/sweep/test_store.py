@@ -217,12 +217,12 @@ def test_foreign_files_beside_the_cells_are_left_alone(tmp_path):
 def test_other_code_is_another_key(tmp_path, monkeypatch):
     before = Store(tmp_path)
     before.save(CELL, RESULT, 1.5)
-    sources = list(module._sources())
+    sources = list(module._sources(module.PACKAGES))
     assert any(name == "tabular/mdp.py" for name, _ in sources)
     assert any(name.startswith("theory/") for name, _ in sources)
     changed = tmp_path / "changed.py"
     changed.write_text("x = 1\n")
-    monkeypatch.setattr(module, "_sources", lambda: [*sources[:-1], (sources[-1][0], changed)])
+    monkeypatch.setattr(module, "_sources", lambda _: [*sources[:-1], (sources[-1][0], changed)])
     assert Store(tmp_path).load(CELL) is None
     assert before.load(CELL) is not None
 
@@ -233,3 +233,13 @@ def test_the_fingerprint_names_versions(monkeypatch):
     assert set(found) == {"python", "numpy", "scipy", "numba", "sources"}
     monkeypatch.setattr(module, "LIBRARIES", ("numpy", "scipy", "no-such-library"))
     assert fingerprint()["no-such-library"] == "not installed"
+
+
+def test_pytorch_and_the_adapters_decide_their_own_cells_only():
+    ours, theirs = fingerprint(), fingerprint("adapters")
+    assert set(theirs) == {*ours, "torch"}
+    assert theirs["sources"] != ours["sources"]
+    names = [name for name, _ in module._sources(module.WITH_TORCH[1])]
+    assert "adapters/surrogates.py" in names
+    assert "tabular/lola.py" in names
+    assert not any(name.startswith("theory/") for name in names)
