@@ -18,6 +18,7 @@ from typer.exceptions import Abort, TyperException
 from figures.command import claims, figure
 from figures.console import bad_input, command_line, fail, to_json
 from figures.progress import progress, reader_left
+from figures.study_command import study
 
 if TYPE_CHECKING:
     from tabular import TabularMDP
@@ -180,6 +181,7 @@ def bench(
 
 app.command()(figure)
 app.command()(claims)
+app.command()(study)
 
 
 def proofs() -> ModuleType:

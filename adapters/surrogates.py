@@ -20,6 +20,7 @@ Sources: [Foerster2018b] for `dice` and its baseline, [Farquhar2019] for `loaded
 from __future__ import annotations
 
 from collections.abc import Callable
+
 import torch
 from torch import Tensor
 

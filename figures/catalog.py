@@ -1,4 +1,4 @@
-"""All figures by name: what `gmrl figure` and `gmrl claims` know."""
+"""All figures by name: what `gmrl figure`, `gmrl claims` and `gmrl study` know."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from figures.experiments import (
     tradeoff,
 )
 from figures.experiments.paper import Run, Settings
+from figures.studies import ipd
 from figures.sweep.cell import Cell
 
 
@@ -61,6 +62,10 @@ EXPERIMENTS: dict[str, Experiment] = {
     for module in (table2, compositional, hessian, fig5, fig6, fig7, fig8, tradeoff)
 }
 PROFILES = ("smoke", "quick", "paper", "large")
+#: What `gmrl study` knows: the figures of each study, which PyTorch computes.
+STUDIES: dict[str, tuple[Experiment, ...]] = {"ipd": (ipd,)}
+#: Figures and studies.
+ALL = EXPERIMENTS | {one.NAME: one for study in STUDIES.values() for one in study}
 
 
 def chosen(names: Sequence[str]) -> list[Experiment]:
@@ -79,8 +84,15 @@ def chosen(names: Sequence[str]) -> list[Experiment]:
     return [EXPERIMENTS[name] for name in wanted]
 
 
-def check_profile(name: str) -> str:
+def check_profile(name: str, known: Sequence[str] = PROFILES) -> str:
     """Return the profile's name, or raise a ValueError that lists the known ones."""
-    if name not in PROFILES:
-        raise ValueError(f"unknown profile {name!r}; choose from {', '.join(PROFILES)}")
+    if name not in known:
+        raise ValueError(f"unknown profile {name!r}; choose from {', '.join(known)}")
     return name
+
+
+def find_study(name: str) -> tuple[Experiment, ...]:
+    """Return the figures of a study, or raise a ValueError that lists the known ones."""
+    if name not in STUDIES:
+        raise ValueError(f"unknown study {name!r}; choose from {', '.join(STUDIES)}")
+    return STUDIES[name]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 #: Where results go unless told otherwise, one folder a profile.
 OUT = Path("out/figures")
+
+#: Takes the figures as they come, their folder, and what prints.
+Finish: TypeAlias = "Callable[[Iterator[Figure], Path, Callable[[Any], None]], None]"
 
 Profile = Annotated[
     str, typer.Option(help="smoke (seconds), quick, paper (full protocol), large (100 MDPs).")
@@ -123,20 +126,40 @@ def _run(
     jobs: int | None,
     dask: str | None,
     seed: int,
-    finish: Callable[[Iterator[Figure], Path, Callable[[Any], None]], None],
+    finish: Finish,
     *,
     quiet: bool = False,
 ) -> None:
     """Compute the figures and hand them over."""
     from figures import catalog, produce
-    from figures.sweep.run import check_workers
-    from figures.sweep.store import claim_folder
 
     with bad_input():
         experiments = catalog.chosen(names)
         plans = produce.plan(experiments, catalog.check_profile(profile), seed)
+    produce_all(plans, out or default_folder(OUT, profile, seed), jobs, dask, finish, quiet=quiet)
+
+
+def default_folder(base: Path, profile: str, seed: int) -> Path:
+    """Where results go unless told otherwise: a folder for each profile and seed."""
+    return base / (profile if seed == 0 else f"{profile}-seed-{seed}")
+
+
+def produce_all(
+    plans: dict[str, dict[str, Any]],
+    folder: Path,
+    jobs: int | None,
+    dask: str | None,
+    finish: Finish,
+    *,
+    quiet: bool = False,
+) -> None:
+    """Compute planned figures and hand them over."""
+    from figures import produce
+    from figures.sweep.run import check_workers
+    from figures.sweep.store import claim_folder
+
+    with bad_input():
         check_workers(jobs, dask)
-        folder = out or OUT / (profile if seed == 0 else f"{profile}-seed-{seed}")
         claim_folder(folder)
     with progress(produce.cell_count(plans), quiet=quiet, finished=True) as (say, advance):
         warn = partial(typer.echo, err=True)

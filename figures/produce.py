@@ -20,7 +20,7 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
-from figures.catalog import EXPERIMENTS, Experiment
+from figures.catalog import ALL, Experiment
 from figures.claims.claim import Claim
 from figures.gallery.entry import Entry
 from figures.gallery.page import render
@@ -52,7 +52,7 @@ def plan(experiments: Sequence[Experiment], profile: str, seed: int) -> dict[str
 
 def cell_count(plans: dict[str, dict[str, Any]]) -> int:
     """How many cells there are to compute or to find."""
-    return sum(len(EXPERIMENTS[name].cells(settings)) for name, settings in plans.items())
+    return sum(len(ALL[name].cells(settings)) for name, settings in plans.items())
 
 
 def compute(
@@ -82,7 +82,7 @@ def compute(
             seconds = sum(one.seconds for one in stored)
             return [one.result for one in stored]
 
-        experiment = EXPERIMENTS[name]
+        experiment = ALL[name]
         data = experiment.compute(settings, run).assign_attrs(
             title=experiment.TITLE, figure=name, settings=json.dumps(settings, ensure_ascii=False)
         )
@@ -111,12 +111,12 @@ def netcdf(data: xr.Dataset) -> bytes:
 
 
 def shown(data: xr.Dataset) -> pd.DataFrame:
-    """Every variable averaged over trials, with mean and 95% interval over MDPs."""
+    """Every variable averaged over trials, with mean and 95% interval over MDPs or runs."""
     tables = []
     for name, variable in data.data_vars.items():
         each = variable.mean("trial") if "trial" in variable.dims else variable
-        each = each.transpose(..., "mdp")
-        values = each.values
+        each = each.transpose(..., "mdp" if "mdp" in each.dims else "run")
+        values = each.values.astype(float)
         n = values.shape[-1]
         with np.errstate(invalid="ignore"):
             mean = values.mean(axis=-1)

@@ -1,0 +1,76 @@
+"""Figure 9: value and accuracies against the meta-updates, every run a thin line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import xarray as xr
+from matplotlib.figure import Figure
+
+from figures.claims.intervals import interval
+from figures.experiments.paper import Settings
+
+#: Colours by place within a panel (Okabe and Ito's safe palette).
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#000000")
+DASHES = ("-", (0, (6, 1.5)), (0, (3, 1.5)), (0, (1.2, 1.2)))
+TITLES = {
+    "a": "(a) inner / outer rollouts",
+    "b": "(b) curvature",
+    "c": "(c) path",
+    "d": "(d) off policy",
+    "released": "(d) fresh without baseline",
+    "surrogates": "surrogates",
+    "learners": "learners and starts",
+}
+#: Row by variable.
+ROWS = {
+    "value": "value a step (1 − γ) J",
+    "accuracy_inner": "accuracy, outer exact",
+    "accuracy": "accuracy",
+}
+
+
+def draw(data: xr.Dataset, panels: Mapping[str, list[str]]) -> Figure:
+    """One column a panel: value, accuracy with the exact outer gradient, accuracy."""
+    figure = Figure(figsize=(2.5 * len(panels) + 0.5, 7.0), layout="constrained")
+    axes = figure.subplots(len(ROWS), len(panels), sharex=True, sharey="row", squeeze=False)
+    for column, (panel, names) in enumerate(panels.items()):
+        for place, name in enumerate(names):
+            one = data.sel(setting=name)
+            count = f"{int(one['cooperates'].sum())} of {one.sizes['run']}"
+            look = {"color": COLORS[place], "linestyle": DASHES[place]}
+            for axis, variable in zip(axes[:, column], ROWS, strict=True):
+                _curve(axis, one[variable], look, f"{name} ({count})")
+        axes[0, column].set_title(TITLES[panel])
+        axes[0, column].legend(fontsize="x-small", loc="lower right")
+        axes[-1, column].set_xlabel("meta-updates")
+    for axis, label in zip(axes[:, 0], ROWS.values(), strict=True):
+        axis.set_ylabel(label)
+    axes[0, 0].set_ylim(-2.05, -0.95)
+    return figure
+
+
+def _curve(axis: Any, each: xr.DataArray, look: Mapping[str, Any], label: str) -> None:
+    """Mean, band and runs of one setting."""
+    each = each.dropna("update").transpose("update", "run")
+    x = each["update"].values
+    mean, low, high = interval(each.values)
+    if each.name == "value":
+        axis.plot(x, each.values, color=look["color"], linewidth=0.3, alpha=0.35)
+    axis.fill_between(x, low, high, color=look["color"], alpha=0.2, linewidth=0)
+    axis.plot(x, mean, linewidth=1.3, label=label, **look)
+
+
+def caption(settings: Settings) -> str:
+    """What was run, and how to read it."""
+    return (
+        f"{settings['runs']} runs of {settings['updates']} updates, rollouts of "
+        f"{settings['rollout']} steps, batches of {settings['batch']}, large ones of "
+        f"{settings['large']}, a ring of {settings['ring']}; outer rate "
+        f"{settings['outer_rate']:g}, inner rate {settings['inner_rate']:g}, "
+        f"γ = {settings['gamma']:g}, K = {settings['lookahead']}. Exact values, not sampled "
+        "returns: mutual defection is −2, mutual cooperation −1. Thick lines are means over runs "
+        "with 95% intervals, thin ones single runs; in brackets, how many runs end above −1.1. "
+        "Accuracy is the cosine with the exact meta-gradient at the same parameters."
+    )

@@ -1,0 +1,1 @@
+"""The studies in PyTorch as experiments: data, pictures and claims; `adapters` computes."""
