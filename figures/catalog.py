@@ -19,7 +19,7 @@ from figures.experiments import (
     tradeoff,
 )
 from figures.experiments.paper import Run, Settings
-from figures.studies import ipd
+from figures.studies import ipd, ipd_frozen
 from figures.sweep.cell import Cell
 
 
@@ -63,7 +63,7 @@ EXPERIMENTS: dict[str, Experiment] = {
 }
 PROFILES = ("smoke", "quick", "paper", "large")
 #: What `gmrl study` knows: the figures of each study, which PyTorch computes.
-STUDIES: dict[str, tuple[Experiment, ...]] = {"ipd": (ipd,)}
+STUDIES: dict[str, tuple[Experiment, ...]] = {"ipd": (ipd, ipd_frozen)}
 #: Figures and studies.
 ALL = EXPERIMENTS | {one.NAME: one for study in STUDIES.values() for one in study}
 

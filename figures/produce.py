@@ -32,6 +32,8 @@ from tabular.atomic import write_atomically
 
 TITLE = "Gradient bias in meta-reinforcement learning: the tabular figures"
 LIBRARIES = ("numpy", "scipy", "xarray", "matplotlib")
+#: What means and intervals are taken over.
+UNITS = ("mdp", "run")
 #: Settings that are not shown one by one.
 HIDDEN = ("fixed",)
 
@@ -79,7 +81,7 @@ def compute(
         def run(cells: list[Cell]) -> list[Result]:
             nonlocal seconds
             stored = run_cells(cells, store, jobs=jobs, dask=dask, advance=advance)
-            seconds = sum(one.seconds for one in stored)
+            seconds += sum(one.seconds for one in stored)
             return [one.result for one in stored]
 
         experiment = ALL[name]
@@ -111,18 +113,21 @@ def netcdf(data: xr.Dataset) -> bytes:
 
 
 def shown(data: xr.Dataset) -> pd.DataFrame:
-    """Every variable averaged over trials, with mean and 95% interval over MDPs or runs."""
+    """Every variable averaged over trials, with mean and 95% interval over MDPs or runs if any."""
     tables = []
     for name, variable in data.data_vars.items():
         each = variable.mean("trial") if "trial" in variable.dims else variable
-        each = each.transpose(..., "mdp" if "mdp" in each.dims else "run")
-        values = each.values.astype(float)
-        n = values.shape[-1]
-        with np.errstate(invalid="ignore"):
-            mean = values.mean(axis=-1)
-            half = stats.t.ppf(0.975, n - 1) * values.std(axis=-1, ddof=1) / np.sqrt(n)
-        columns = {"mean": mean, "low": mean - half, "high": mean + half}
-        dims = each.dims[:-1]
+        unit = next((dim for dim in UNITS if dim in each.dims), None)
+        dims = tuple(dim for dim in each.dims if dim != unit)
+        if unit is None:
+            columns = {"mean": each.values}
+        else:
+            values = each.transpose(*dims, unit).values.astype(float)
+            n = values.shape[-1]
+            with np.errstate(invalid="ignore"):
+                mean = values.mean(axis=-1)
+                half = stats.t.ppf(0.975, n - 1) * values.std(axis=-1, ddof=1) / np.sqrt(n)
+            columns = {"mean": mean, "low": mean - half, "high": mean + half}
         coordinates = {dim: each[dim].values for dim in dims}
         table = xr.Dataset({key: (dims, x) for key, x in columns.items()}, coordinates)
         frame = table.to_dataframe().reset_index() if dims else table.to_pandas().to_frame().T

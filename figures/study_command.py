@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -49,9 +49,9 @@ def study(
         experiments = catalog.find_study(name)
         plans = produce.plan(list(experiments), catalog.check_profile(profile, PROFILES), seed)
         require_torch()
-        for plan in plans.values():
-            plan |= changed(plan, changes or [])
-            if settings is not None:
+        plans = changed(plans, changes or [])
+        if settings is not None:
+            for plan in plans.values():
                 plan["settings"] = tuple(one.strip() for one in settings.split(","))
         for one in experiments:
             one.cells(plans[one.NAME])  # checks every number before anything is made
@@ -84,25 +84,31 @@ def require_torch() -> None:
         raise ValueError("a study needs PyTorch: pip install -c constraints.txt 'gmrl[adapters]'")
 
 
-def changed(plan: dict[str, Any], changes: list[str]) -> dict[str, Any]:
-    """What NAME=VALUE says, with the types of the plan.
+def changed(plans: dict[str, dict[str, Any]], changes: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The plans with what NAME=VALUE says, each where it has that name, with the types of the plan.
 
     Raises
     ------
     ValueError
-        If a name is not one of the plan's numbers or texts, or the value is not of its type.
+        If a name is not one of a plan's numbers or texts, or the value is not of its type.
     """
-    known = {key: value for key, value in plan.items() if isinstance(value, int | float | str)}
-    del known["seed"]
+    kinds = {
+        name: type(value)
+        for plan in plans.values()
+        for name, value in plan.items()
+        if isinstance(value, int | float | str) and name != "seed"
+    }
     found: dict[str, Any] = {}
     for text in changes:
-        key, _, value = text.partition("=")
-        if key not in known:
-            raise ValueError(f"unknown name {key!r} in --set; choose from {', '.join(known)}")
-        kind = type(known[key])
+        name, _, value = text.partition("=")
+        if name not in kinds:
+            raise ValueError(f"unknown name {name!r} in --set; choose from {', '.join(kinds)}")
         try:
-            found[key] = kind(value)
+            found[name] = kinds[name](value)
         except ValueError:
-            noun = {int: "an integer", float: "a number"}[kind]
-            raise ValueError(f"{key} must be {noun}, received {value!r}") from None
-    return found
+            noun = {int: "an integer", float: "a number"}[kinds[name]]
+            raise ValueError(f"{name} must be {noun}, received {value!r}") from None
+    return {
+        figure: plan | {name: value for name, value in found.items() if name in plan}
+        for figure, plan in plans.items()
+    }

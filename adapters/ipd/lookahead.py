@@ -102,6 +102,16 @@ class Lookahead:
         inner = self._backwards(own, theta, steps, exact) if exact_outer_too else found
         return Found(found, inner, outer.rollouts)
 
+    def remember(self, own: Tensor, baseline: Tensor) -> None:
+        """Fill the ring as a meta-gradient at these parameters would; nothing without a ring."""
+        if "ring" not in (self.sources.path, self.sources.curvature):
+            return
+        theta = swap(own)
+        for i in range(self.num_steps):
+            path, _ = self._inner(own, theta, swap(baseline))
+            if i + 1 < self.num_steps:
+                theta = theta + self.table.inner_rate * gradient(path, own, theta)[1]
+
     def _backwards(
         self, own: Tensor, last: Tensor, steps: Sequence[tuple[Objective, Tensor]], outer: Objective
     ) -> Tensor:

@@ -22,7 +22,7 @@ from adapters.ipd.rollouts import Rollouts
 from adapters.surrogates import SURROGATES
 
 #: Steps of rollouts that are differentiated together, unless one pair has more.
-TOGETHER = 1 << 16
+TOGETHER = 1 << 18
 
 
 class Objective(Protocol):

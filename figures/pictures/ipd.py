@@ -43,12 +43,19 @@ def draw(data: xr.Dataset, panels: Mapping[str, list[str]]) -> Figure:
             for axis, variable in zip(axes[:, column], ROWS, strict=True):
                 _curve(axis, one[variable], look, f"{name} ({count})")
         axes[0, column].set_title(TITLES[panel])
-        axes[0, column].legend(fontsize="x-small", loc="lower right")
-        axes[-1, column].set_xlabel("meta-updates")
+        legend_below(axes[:, column])
     for axis, label in zip(axes[:, 0], ROWS.values(), strict=True):
         axis.set_ylabel(label)
     axes[0, 0].set_ylim(-2.05, -0.95)
     return figure
+
+
+def legend_below(axes: Any) -> None:
+    """Label the updates of a column, and name its lines below."""
+    axes[-1].set_xlabel("meta-updates")
+    handles, labels = axes[0].get_legend_handles_labels()
+    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.25)}
+    axes[-1].legend(handles, labels, fontsize="small", frameon=False, **below)
 
 
 def _curve(axis: Any, each: xr.DataArray, look: Mapping[str, Any], label: str) -> None:
