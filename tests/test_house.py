@@ -12,7 +12,7 @@ from tests.house_files import OUTSIDE_TESTS, ROOT, SOURCES, by_file, part
 ALLOWED: dict[str, set[str]] = {
     "tabular": set(),
     "theory": {"tabular"},
-    "figures": {"tabular", "theory"},
+    "figures": {"tabular", "theory", "adapters"},
     "adapters": {"tabular"},
     "benchmarks": {"tabular", "theory", "figures", "adapters"},
 }
@@ -49,6 +49,15 @@ def forbidden(source: str, place: str) -> set[str]:
 @by_file
 def test_imports_point_one_way(path):
     assert forbidden(path.read_text(encoding="utf-8"), part(path)) == set()
+
+
+def test_figures_know_the_adapters_through_their_studies_only():
+    users = {
+        path.parent.name
+        for path in OUTSIDE_TESTS
+        if part(path) == "figures" and "adapters" in roots(path.read_text(encoding="utf-8"))
+    }
+    assert users == {"studies"}
 
 
 def test_nothing_but_numpy_and_scipy_under_the_engine():
