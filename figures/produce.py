@@ -150,6 +150,7 @@ def write_page(
     seed: int,
     command: str,
     wall_seconds: float,
+    title: str = TITLE,
 ) -> Path:
     """Write the gallery of these figures from the files beside it.
 
@@ -162,7 +163,7 @@ def write_page(
     entries = [_entry(figure, folder, claims[figure.experiment.NAME]) for figure in figures]
     page = render(
         entries,
-        title=TITLE,
+        title=title,
         profile=profile,
         seed=seed,
         versions=versions(),

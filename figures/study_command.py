@@ -67,7 +67,13 @@ def study(
             )
         wall = time.perf_counter() - started
         page = produce.write_page(
-            figures, folder, profile=profile, seed=seed, command=command_line(), wall_seconds=wall
+            figures,
+            folder,
+            profile=profile,
+            seed=seed,
+            command=command_line(),
+            wall_seconds=wall,
+            title=experiments[0].TITLE,
         )
         found = [claim for each in produce.ledger(figures).values() for claim in each]
         if found:

@@ -100,7 +100,7 @@ PANELS: dict[str, tuple[str, ...]] = {
     "a": ("batch/batch", "large/batch", "exact/batch", "exact/exact"),
     "b": ("separate", "curvature-large", "curvature-exact"),
     "c": ("separate", "path-large", "path-exact"),
-    "d": ("batch/batch", "off-both", "off-path", "off-curvature"),
+    "d": ("batch/batch", "separate", "off-both", "off-path", "off-curvature"),
     "released": ("off-both", "off-path-released", "off-curvature-released"),
     "surrogates": ("batch/batch", "ad", "lvc", "loaded_dice"),
     "learners": ("exact/exact", "exact-spread", "naive", "naive-exact"),

@@ -12,8 +12,8 @@ from figures.claims.intervals import interval
 from figures.experiments.paper import Settings
 
 #: Colours by place within a panel (Okabe and Ito's safe palette).
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#000000")
-DASHES = ("-", (0, (6, 1.5)), (0, (3, 1.5)), (0, (1.2, 1.2)))
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7")
+DASHES = ("-", (0, (6, 1.5)), (0, (3, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
 TITLES = {
     "a": "(a) inner / outer rollouts",
     "b": "(b) curvature",

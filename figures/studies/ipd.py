@@ -10,6 +10,7 @@ import xarray as xr
 
 from adapters.ipd.settings import PANELS, Table3, find_setting
 from adapters.ipd.settings import SETTINGS as SOURCES
+from figures.claims import ipd as ledger
 from figures.claims.claim import Claim
 from figures.experiments.paper import Run, Settings, describe, run_here
 from figures.pictures import ipd as picture
@@ -130,5 +131,5 @@ def caption(settings: Settings) -> str:
 
 
 def claims(data: Mapping[str, xr.Dataset]) -> list[Claim]:
-    """What the paper says of it: none is tested yet."""
-    return []
+    """What the paper says of it, with verdicts."""
+    return ledger.claims(data[NAME]) if NAME in data else []

@@ -154,5 +154,5 @@ def caption(settings: Settings) -> str:
 
 
 def claims(data: Mapping[str, xr.Dataset]) -> list[Claim]:
-    """What the paper says of it: none is tested yet."""
+    """None: the paper shows nothing of it."""
     return []
