@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import xarray as xr
+from rich.console import RenderableType
 
 from figures.claims.claim import Claim
 from figures.experiments import (
@@ -19,6 +20,8 @@ from figures.experiments import (
     tradeoff,
 )
 from figures.experiments.paper import Run, Settings
+from figures.gallery.entry import Subject
+from figures.ipd_table import ipd_table
 from figures.studies import ipd, ipd_frozen
 from figures.sweep.cell import Cell
 
@@ -62,10 +65,30 @@ EXPERIMENTS: dict[str, Experiment] = {
     for module in (table2, compositional, hessian, fig5, fig6, fig7, fig8, tradeoff)
 }
 PROFILES = ("smoke", "quick", "paper", "large")
-#: What `gmrl study` knows: the figures of each study, which PyTorch computes.
-STUDIES: dict[str, tuple[Experiment, ...]] = {"ipd": (ipd, ipd_frozen)}
+
+
+class Study(NamedTuple):
+    """What PyTorch computes together: its page, its figures, and the first one's results."""
+
+    subject: Subject
+    figures: tuple[Experiment, ...]
+    table: Callable[[xr.Dataset], RenderableType]
+
+
+#: What `gmrl study` knows.
+STUDIES: dict[str, Study] = {
+    "ipd": Study(
+        Subject(
+            "LOLA-DiCE in the iterated prisoner's dilemma",
+            "Figure 9",
+            "computed anew, with exact values and exact meta-gradients beside the sampled ones",
+        ),
+        (ipd, ipd_frozen),
+        ipd_table,
+    )
+}
 #: Figures and studies.
-ALL = EXPERIMENTS | {one.NAME: one for study in STUDIES.values() for one in study}
+ALL = EXPERIMENTS | {one.NAME: one for study in STUDIES.values() for one in study.figures}
 
 
 def chosen(names: Sequence[str]) -> list[Experiment]:
@@ -91,8 +114,8 @@ def check_profile(name: str, known: Sequence[str] = PROFILES) -> str:
     return name
 
 
-def find_study(name: str) -> tuple[Experiment, ...]:
-    """Return the figures of a study, or raise a ValueError that lists the known ones."""
+def find_study(name: str) -> Study:
+    """Return the study of this name, or raise a ValueError that lists the known ones."""
     if name not in STUDIES:
         raise ValueError(f"unknown study {name!r}; choose from {', '.join(STUDIES)}")
     return STUDIES[name]

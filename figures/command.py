@@ -56,13 +56,7 @@ def figure(
     started = time.perf_counter()
 
     def finish(coming: Iterator[Figure], folder: Path, say: Callable[[Any], None]) -> None:
-        figures = []
-        for one in coming:
-            figures.append(one)
-            paths = produce.write(one, folder)
-            suffixes = ", ".join(path.suffix for path in paths)
-            name = one.experiment.NAME
-            say(f"{name}: {folder / name}{suffixes}; {one.seconds:.1f} s of work")
+        figures = write_all(coming, folder, say)
         wall = time.perf_counter() - started
         if "all" in names:
             page = produce.write_page(
@@ -109,6 +103,19 @@ def claims(
         say(f"written: {path}; seed {seed}, profile {profile}, {wall:.1f} s{full}")
 
     _run(["all"], profile, out, jobs, dask, seed, finish, quiet=as_json)
+
+
+def write_all(coming: Iterator[Figure], folder: Path, say: Callable[[Any], None]) -> list[Figure]:
+    """Write each figure's data and pictures as soon as it comes, and say where."""
+    from figures import produce
+
+    figures = []
+    for one in coming:
+        figures.append(one)
+        suffixes = ", ".join(path.suffix for path in produce.write(one, folder))
+        name = one.experiment.NAME
+        say(f"{name}: {folder / name}{suffixes}; {one.seconds:.1f} s of work")
+    return figures
 
 
 def _full(command: str, names: Sequence[str], profile: str, seed: int) -> str:

@@ -22,7 +22,7 @@ from scipy import stats
 
 from figures.catalog import ALL, Experiment
 from figures.claims.claim import Claim
-from figures.gallery.entry import Entry
+from figures.gallery.entry import Entry, Subject
 from figures.gallery.page import render
 from figures.save import save_picture, write_text
 from figures.sweep.cell import Cell, Result
@@ -30,7 +30,12 @@ from figures.sweep.run import run_cells
 from figures.sweep.store import Store, claim_folder
 from tabular.atomic import write_atomically
 
-TITLE = "Gradient bias in meta-reinforcement learning: the tabular figures"
+TABULAR = Subject(
+    "Gradient bias in meta-reinforcement learning: the tabular figures",
+    "The tabular figures",
+    "recomputed beside exact values: expectations and variances in closed form, free of sampling "
+    "error",
+)
 LIBRARIES = ("numpy", "scipy", "xarray", "matplotlib")
 #: What means and intervals are taken over.
 UNITS = ("mdp", "run")
@@ -150,7 +155,7 @@ def write_page(
     seed: int,
     command: str,
     wall_seconds: float,
-    title: str = TITLE,
+    subject: Subject = TABULAR,
 ) -> Path:
     """Write the gallery of these figures from the files beside it.
 
@@ -163,7 +168,7 @@ def write_page(
     entries = [_entry(figure, folder, claims[figure.experiment.NAME]) for figure in figures]
     page = render(
         entries,
-        title=title,
+        subject=subject,
         profile=profile,
         seed=seed,
         versions=versions(),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from figures.command import Dask, Jobs, Seed, default_folder, produce_all
+from figures.command import Dask, Jobs, Seed, default_folder, produce_all, write_all
 from figures.console import bad_input, command_line
 
 if TYPE_CHECKING:
@@ -46,25 +46,18 @@ def study(
 
     started = time.perf_counter()
     with bad_input():
-        experiments = catalog.find_study(name)
-        plans = produce.plan(list(experiments), catalog.check_profile(profile, PROFILES), seed)
+        known = catalog.find_study(name)
+        plans = produce.plan(known.figures, catalog.check_profile(profile, PROFILES), seed)
         require_torch()
         plans = changed(plans, changes or [])
         if settings is not None:
             for plan in plans.values():
                 plan["settings"] = tuple(one.strip() for one in settings.split(","))
-        for one in experiments:
+        for one in known.figures:
             one.cells(plans[one.NAME])  # checks every number before anything is made
 
     def finish(coming: Iterator[Figure], folder: Path, say: Callable[[Any], None]) -> None:
-        figures = list(coming)
-        for one in figures:
-            paths = produce.write(one, folder)
-            suffixes = ", ".join(path.suffix for path in paths)
-            say(
-                f"{one.experiment.NAME}: {folder / one.experiment.NAME}{suffixes}; "
-                f"{one.seconds:.1f} s of work"
-            )
+        figures = write_all(coming, folder, say)
         wall = time.perf_counter() - started
         page = produce.write_page(
             figures,
@@ -73,8 +66,9 @@ def study(
             seed=seed,
             command=command_line(),
             wall_seconds=wall,
-            title=experiments[0].TITLE,
+            subject=known.subject,
         )
+        say(known.table(figures[0].data))
         found = [claim for each in produce.ledger(figures).values() for claim in each]
         if found:
             say(claims_table(found))

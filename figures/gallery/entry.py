@@ -1,4 +1,4 @@
-"""What the gallery shows of one figure."""
+"""What the gallery shows: its subject, and each figure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from figures.claims.claim import Claim
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a page is about: its heading, what of the paper it shows, and how that was computed.
+
+    `what` stands before "of Liu et al. ...", `how` after it.
+    """
+
+    title: str
+    what: str
+    how: str
 
 
 @dataclass(frozen=True)

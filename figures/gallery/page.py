@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
 
-from figures.gallery.entry import Entry
+from figures.gallery.entry import Entry, Subject
 from figures.gallery.ledger import ELSEWHERE, Placed, details, place, summary
 from figures.gallery.markup import duration
 from figures.gallery.section import section
@@ -25,7 +25,7 @@ PAPER = "https://arxiv.org/abs/2112.15400"
 def render(
     entries: Sequence[Entry],
     *,
-    title: str,
+    subject: Subject,
     profile: str,
     seed: int,
     versions: Mapping[str, str],
@@ -39,8 +39,7 @@ def render(
     ----------
     entries : sequence of Entry
         The figures, in the order in which they are shown.
-    title : str
-        The heading.
+    subject : Subject
     profile, seed, command : str, int, str
         What was run, and the command that repeats it.
     versions : mapping
@@ -70,7 +69,7 @@ def render(
     }
     return "\n".join(
         [
-            _head(title),
+            _head(subject),
             _contents(entries, placed),
             '<main id="main">',
             _run(run),
@@ -97,7 +96,8 @@ def _check_names(names: Sequence[str]) -> None:
         raise ValueError(f"every figure must have a name of its own: got {twice} twice; rename one")
 
 
-def _head(title: str) -> str:
+def _head(subject: Subject) -> str:
+    title = escape(subject.title)
     style = files("figures.gallery").joinpath("style.css").read_text(encoding="utf-8")
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -107,7 +107,7 @@ def _head(title: str) -> str:
 content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>{escape(title)}</title>
+<title>{title}</title>
 <link rel="icon" href="data:,">
 <style>
 {style}</style>
@@ -115,12 +115,11 @@ content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
 <body>
 <a class="skip" href="#main">Skip to the content</a>
 <header>
-<h1>{escape(title)}</h1>
-<p>The tabular figures of Liu et al., <a href="{PAPER}"><cite>A Theoretical Understanding of \
-Gradient Bias in Meta-Reinforcement Learning</cite></a> (NeurIPS 2022), recomputed beside exact \
-values: expectations and variances in closed form, free of sampling error. What the paper says \
-about these figures is tested sentence by sentence; each has a verdict below, with the numbers \
-behind it.</p>
+<h1>{title}</h1>
+<p>{escape(subject.what)} of Liu et al., <a href="{PAPER}"><cite>A Theoretical Understanding of \
+Gradient Bias in Meta-Reinforcement Learning</cite></a> (NeurIPS 2022), {escape(subject.how)}. \
+What the paper says about these figures is tested sentence by sentence; each has a verdict below, \
+with the numbers behind it.</p>
 </header>"""
 
 

@@ -10,10 +10,26 @@ from matplotlib.figure import Figure
 
 from figures.claims.intervals import interval
 from figures.experiments.paper import Settings
+from figures.palette import ESTIMATOR_LOOKS
 
-#: Colours by place within a panel (Okabe and Ito's safe palette).
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7")
-DASHES = ("-", (0, (6, 1.5)), (0, (3, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
+#: Okabe and Ito's safe palette, and dashes; the surrogates' are those of `figures.palette`.
+_LOOKS = (
+    ("#E69F00", (6, 1.5), ("large/batch", "curvature-large", "path-large", "exact-spread")),
+    ("#56B4E9", (3, 1.5), ("exact/batch", "curvature-exact", "path-exact", "naive")),
+    ("#000000", (1.2, 1.2), ("exact/exact",)),
+    ("#777777", (6, 1.5, 1.2, 1.5), ("separate", "naive-exact")),
+    ("#0072B2", (), ("off-both",)),
+    ("#D55E00", (6, 1.5), ("off-path", "off-path-released")),
+    ("#009E73", (3, 1.5), ("off-curvature", "off-curvature-released")),
+    *((look.color, look.dash, (name,)) for name, look in ESTIMATOR_LOOKS.items() if name != "dice"),
+    (ESTIMATOR_LOOKS["dice"].color, (), ("batch/batch",)),
+)
+#: How each setting is drawn, everywhere.
+LOOKS: dict[str, dict[str, Any]] = {
+    name: {"color": color, "linestyle": (0, dash) if dash else "-"}
+    for color, dash, names in _LOOKS
+    for name in names
+}
 TITLES = {
     "a": "(a) inner / outer rollouts",
     "b": "(b) curvature",
@@ -23,6 +39,8 @@ TITLES = {
     "surrogates": "surrogates",
     "learners": "learners and starts",
 }
+#: How single runs are drawn: below everything else, and as dots, not as thousands of strokes.
+THIN = {"linewidth": 0.3, "alpha": 0.5, "zorder": 0.5, "rasterized": True}
 #: Row by variable.
 ROWS = {
     "value": "value a step (1 − γ) J",
@@ -36,12 +54,11 @@ def draw(data: xr.Dataset, panels: Mapping[str, list[str]]) -> Figure:
     figure = Figure(figsize=(2.5 * len(panels) + 0.5, 7.0), layout="constrained")
     axes = figure.subplots(len(ROWS), len(panels), sharex=True, sharey="row", squeeze=False)
     for column, (panel, names) in enumerate(panels.items()):
-        for place, name in enumerate(names):
+        for name in names:
             one = data.sel(setting=name)
             count = f"{int(one['cooperates'].sum())} of {one.sizes['run']}"
-            look = {"color": COLORS[place], "linestyle": DASHES[place]}
             for axis, variable in zip(axes[:, column], ROWS, strict=True):
-                _curve(axis, one[variable], look, f"{name} ({count})")
+                _curve(axis, one[variable], LOOKS[name], f"{name} ({count})")
         axes[0, column].set_title(TITLES[panel])
         legend_below(axes[:, column])
     for axis, label in zip(axes[:, 0], ROWS.values(), strict=True):
@@ -64,7 +81,7 @@ def _curve(axis: Any, each: xr.DataArray, look: Mapping[str, Any], label: str) -
     x = each["update"].values
     mean, low, high = interval(each.values)
     if each.name == "value":
-        axis.plot(x, each.values, color=look["color"], linewidth=0.3, alpha=0.35)
+        axis.plot(x, each.values, color=look["color"], **THIN)
     axis.fill_between(x, low, high, color=look["color"], alpha=0.2, linewidth=0)
     axis.plot(x, mean, linewidth=1.3, label=label, **look)
 

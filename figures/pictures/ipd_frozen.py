@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import xarray as xr
 from matplotlib.figure import Figure
 
 from figures.experiments.paper import Settings
-from figures.pictures.ipd import COLORS, DASHES, TITLES, legend_below
+from figures.pictures.ipd import LOOKS, TITLES, legend_below
 
 #: Row by variable.
 ROWS = {
@@ -26,17 +25,22 @@ def draw(data: xr.Dataset, panels: Mapping[str, list[str]]) -> Figure:
     figure = Figure(figsize=(2.5 * len(panels) + 0.5, 10.0), layout="constrained")
     axes = figure.subplots(len(ROWS), len(panels), sharex=True, sharey="row", squeeze=False)
     for column, (panel, names) in enumerate(panels.items()):
-        for place, name in enumerate(names):
-            one = data.sel(setting=name)
-            look: dict[str, Any] = {"color": COLORS[place], "linestyle": DASHES[place]}
+        for name in names:
+            one, look = data.sel(setting=name), LOOKS[name]
             for axis, variable in zip(axes[:, column], ROWS, strict=True):
                 x = one["update"].values
+                if variable.startswith("bias"):
+                    low, high = (
+                        one[variable.replace("bias", f"bias_{end}")].values
+                        for end in ("low", "high")
+                    )
+                    axis.fill_between(x, low, high, color=look["color"], alpha=0.2, linewidth=0)
                 axis.plot(x, one[variable].values, marker=".", linewidth=1.1, label=name, **look)
         axes[0, column].set_title(TITLES[panel])
         legend_below(axes[:, column])
     for row, (variable, label) in zip(axes, ROWS.items(), strict=True):
         row[0].set_ylabel(label)
-        if not variable.startswith("accuracy"):
+        if variable.startswith("spread"):
             row[0].set_yscale("symlog", linthresh=0.1)
     return figure
 
@@ -46,7 +50,7 @@ def caption(settings: Settings) -> str:
     return (
         f"At {settings['points']} points of one run's path of training, {settings['repeats']} "
         "meta-gradients of each setting, independent of each other; a ring is filled by the "
-        "parameters before the point. Bias |E ĝ − g| (freed of its noise; zero where that is all) "
-        "and spread √(Σ var ĝ) are relative to the exact |g|, accuracy is the mean cosine; means "
-        "of both players. The upper three rows take the exact outer gradient."
+        "parameters before the point. Bias |E ĝ − g| (freed of its noise, with 95% intervals) and "
+        "spread √(Σ var ĝ) are relative to the exact |g|, root mean squares of both players; "
+        "accuracy is the mean cosine. The upper three rows take the exact outer gradient."
     )

@@ -1,11 +1,18 @@
 """Beyond Figure 9: bias and spread of each setting's meta-gradient along one path of training.
 
-With ĝ the meta-gradient of a setting, g the exact one, at the same parameters, over repeats:
+With ĝ the meta-gradient of a setting, g the exact one at the same parameters, d = (ĝ − g)/|g| the
+relative error of a player, and ⟨·⟩ the mean over both players,
 
-    bias    |E ĝ − g| / |g|,  spread  √(Σ var ĝ) / |g|,  accuracy  E cos(ĝ, g),
+    bias    √⟨|E d|²⟩,    spread    √⟨Σ var d⟩,    accuracy    ⟨E cos(ĝ, g)⟩,
 
-once as they are and once with the exact outer gradient, which leaves what I and II do. The square
-of the estimated bias is freed of its noise: |mean − g|² − Σ var / n, zero where that is negative.
+once as they are and once with the exact outer gradient, which leaves what I and II do. From n
+repeats the square of the bias is estimated by its unbiased U-statistic
+
+    S = ⟨|Σ_i d_i|² − Σ_i |d_i|²⟩ / (n (n − 1)),
+
+with the standard error of the jackknife, which leaves out one repeat after the other; the bias is
+√S, and zero where noise makes S negative.
+Source: [Hoeffding1948] for U-statistics, [Arvesen1969] for their jackknife.
 """
 
 from __future__ import annotations
@@ -15,10 +22,12 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from scipy import stats
 
 from adapters.ipd.settings import SETTINGS as SOURCES
 from adapters.ipd.settings import Table3
 from figures.claims.claim import Claim
+from figures.claims.intervals import MISS
 from figures.experiments.paper import Run, Settings, describe, run_here
 from figures.pictures import ipd_frozen as picture
 from figures.studies import ipd
@@ -50,14 +59,14 @@ SETTINGS: dict[str, dict[str, Any]] = {
     | {"settings": SAMPLED}
     for name, one in ipd.SETTINGS.items()
 }
-NAMES = {
-    "bias": "|E ĝ − g| / |g|, mean of both players",
-    "spread": "√(Σ var ĝ) / |g|, mean of both players",
-    "accuracy": "E cos(ĝ, g), mean of both players",
-    "bias_inner": "bias with the exact outer gradient",
-    "spread_inner": "spread with the exact outer gradient",
-    "accuracy_inner": "accuracy with the exact outer gradient",
+_NAMES = {
+    "bias": "√⟨|E ĝ − g|²/|g|²⟩, mean ⟨·⟩ of both players",
+    "bias_low": "lower end of the 95% interval of the bias",
+    "bias_high": "upper end of the 95% interval of the bias",
+    "spread": "√⟨Σ var ĝ/|g|²⟩",
+    "accuracy": "⟨E cos(ĝ, g)⟩",
 }
+NAMES = _NAMES | {f"{name}_inner": f"{text}, outer exact" for name, text in _NAMES.items()}
 
 
 def path_cell(settings: Settings) -> Cell:
@@ -80,14 +89,15 @@ def cells(settings: Settings, path: Mapping[str, Array] | None = None) -> list[C
     Raises
     ------
     ValueError, TypeError
-        If a number or a setting's name is wrong, or there are fewer than two repeats or points.
+        If a number or a setting's name is wrong, or there are fewer than two points, or than three
+        repeats: leaving out one must leave two.
     """
     from adapters.ipd.frozen import measure
 
     ipd.check({**settings, "runs": 2})
-    for name in ("repeats", "points"):
-        if _checks.positive_integer(settings[name], name) < 2:
-            raise ValueError(f"{name} must be at least 2, received {settings[name]}")
+    for name, least in (("points", 2), ("repeats", 3)):
+        if _checks.positive_integer(settings[name], name) < least:
+            raise ValueError(f"{name} must be at least {least}, received {settings[name]}")
     table = Table3.of(settings)
     points = [] if path is None else [_point(path, at, table) for at in updates(settings)]
     shared = {"seed": settings["seed"], "repeats": settings["repeats"], "points": points}
@@ -129,18 +139,32 @@ def compute(settings: Settings, run: Run = run_here) -> xr.Dataset:
 
 
 def summary(drawn: Array, exact: Array) -> dict[str, Array]:
-    """Bias, spread and accuracy (points,) of draws (points, repeats, 2, 5)."""
-    repeats = drawn.shape[1]
+    """Bias with its interval, spread and accuracy (points,) of draws (points, repeats, 2, 5)."""
+    points, repeats, players, _ = drawn.shape
     size = np.linalg.norm(exact, axis=-1)
-    variance = drawn.var(axis=1, ddof=1).sum(-1)
-    square = ((drawn.mean(axis=1) - exact) ** 2).sum(-1) - variance / repeats
+    error = (drawn - exact[:, None]) / size[:, None, :, None]
+    square, standard_error = squared_mean(error.reshape(points, repeats, -1) / np.sqrt(players))
+    half = stats.t.ppf(1 - MISS / 2, repeats - 1) * standard_error
     dots = np.einsum("prij,pij->pri", drawn, exact)
     cosine = dots / (np.linalg.norm(drawn, axis=-1) * size[:, None])
+    low, bias, high = np.sqrt(np.maximum([square - half, square, square + half], 0))
     return {
-        "bias": (np.sqrt(np.maximum(square, 0)) / size).mean(-1),
-        "spread": (np.sqrt(variance) / size).mean(-1),
+        "bias": bias,
+        "bias_low": low,
+        "bias_high": high,
+        "spread": np.sqrt(error.var(axis=1, ddof=1).sum(-1).mean(-1)),
         "accuracy": cosine.mean((1, 2)),
     }
+
+
+def squared_mean(d: Array) -> tuple[Array, Array]:
+    """The U-statistic S of |E d|² and its jackknife's standard error (...), from d (..., n, k)."""
+    n = d.shape[-2]
+    total, squares = d.sum(-2, keepdims=True), (d**2).sum(-1)
+    everything = (total**2).sum(-1) - squares.sum(-1, keepdims=True)
+    without = ((total - d) ** 2).sum(-1) - squares.sum(-1, keepdims=True) + squares
+    without /= (n - 1) * (n - 2)
+    return everything[..., 0] / (n * (n - 1)), np.sqrt((n - 1) * without.var(-1))
 
 
 def draw(data: xr.Dataset) -> Any:

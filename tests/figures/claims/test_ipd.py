@@ -21,6 +21,8 @@ HOLDS = {
     "off-both": (-1.10, 0.80),
     "off-path": (-1.60, 0.32),
     "off-curvature": (-1.40, 0.70),
+    "ad": (-2.00, 0.90),
+    "lvc": (-2.00, 0.95),
     "exact-spread": (-1.40, 1.00),
 }
 RUNS = 40
@@ -74,6 +76,8 @@ def test_every_sentence_can_fail():
         "curvature-exact": (-1.8, 0.0),
         "off-both": (-2.0, -0.5),
         "off-path": (-1.5, -0.5),
+        "ad": (-0.9, -0.5),
+        "lvc": (-0.9, -0.5),
     }
     found = claims(made(reversed_numbers))
     assert {c.verdict for c in found} == {"not reproduced"}

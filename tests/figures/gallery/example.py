@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures.claims.claim import Claim, Comparison
-from figures.gallery.entry import Entry
+from figures.gallery.entry import Entry, Subject
 from figures.gallery.page import render
 from figures.save import FORMATS, STYLE
 
@@ -89,7 +89,7 @@ def entries() -> list[Entry]:
 
 
 RUN = {
-    "title": "Tabular figures, recomputed",
+    "subject": Subject("Tabular figures, recomputed", "The tabular figures", "recomputed"),
     "profile": "quick",
     "seed": 0,
     "versions": {"gmrl": "0.1.0", "Python": "3.11.2", "NumPy": "2.4.0", "SciPy": "1.17.0"},

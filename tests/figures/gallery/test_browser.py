@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from figures.gallery.entry import Subject
 from tests.figures.gallery.browser import measure, needs_browser
 from tests.figures.gallery.example import BIAS, entry, page
 
@@ -54,7 +55,13 @@ def test_long_words_fit_on_a_phone(tmp_path):
         downloads={f"{word}.csv": b""},
         settings={word: word},
     )
-    text = page(entries=[long], title=word, profile=word, versions={word: word}, command=word)
+    text = page(
+        entries=[long],
+        subject=Subject(word, word, word),
+        profile=word,
+        versions={word: word},
+        command=word,
+    )
     assert faults(measure(tmp_path / "run", text, width=360)) == []
 
 

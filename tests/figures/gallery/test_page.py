@@ -5,6 +5,7 @@ import dataclasses
 
 import pytest
 
+from figures.gallery.entry import Subject
 from figures.gallery.ledger import badge, place
 from figures.gallery.markup import data_uri, duration, number
 from figures.gallery.section import size
@@ -60,12 +61,25 @@ def test_all_text_is_escaped():
         downloads={NASTY: b"x"},
         settings={NASTY: NASTY},
     )
-    text = page(entries=[bad], title=NASTY, profile=NASTY, versions={NASTY: NASTY}, command=NASTY)
+    subject = Subject(NASTY, NASTY, NASTY)
+    text = page(
+        entries=[bad], subject=subject, profile=NASTY, versions={NASTY: NASTY}, command=NASTY
+    )
     assert faults(text) == []
     reader = Reader(text)
     assert NASTY in reader.values("img", "alt")
     assert NASTY in reader.values("a", "download")
-    head = ["title", "h1", "profile", "version's name", "version", "command", "contents"]
+    head = [
+        "title",
+        "h1",
+        "what",
+        "how",
+        "profile",
+        "version's name",
+        "version",
+        "command",
+        "contents",
+    ]
     figure = ["h2", "caption", "download", "setting", "its value"]
     claim = ["place", "sentence", "test", "seen", "why", "label", "wins"]
     ledger = ["place", "sentence", "seen"]

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from adapters.ipd.settings import PANELS, SETTINGS
 from figures.catalog import STUDIES, find_study
 from figures.experiments.paper import run_here
+from figures.palette import ESTIMATOR_LOOKS
+from figures.pictures.ipd import LOOKS
 from figures.studies import ipd, ipd_frozen
 from figures.study_command import changed
 
@@ -42,7 +45,8 @@ def test_the_defaults_are_those_of_table_3():
     paper = ipd.SETTINGS["paper"]
     assert {name: paper[name] for name in expected} == expected
     assert ipd.SETTINGS["large"] == paper | {"runs": 100}
-    assert find_study("ipd") == (ipd, ipd_frozen) == STUDIES["ipd"]
+    assert find_study("ipd") == STUDIES["ipd"]
+    assert STUDIES["ipd"].figures == (ipd, ipd_frozen)
 
 
 def test_data_are_labelled_and_complete(data):
@@ -78,7 +82,8 @@ def test_frozen_data_are_those_of_their_definition(frozen):
     assert frozen["update"].values.tolist() == [0, 6, 12]
     exact = frozen.sel(setting="exact/exact")
     for suffix in ("", "_inner"):
-        assert np.abs(exact[f"bias{suffix}"]).max() < 1e-9
+        assert exact[f"bias{suffix}"].max() < 1e-7  # the root of a sum's rounding
+        assert exact[f"bias_high{suffix}"].max() < 1e-7
         assert exact[f"spread{suffix}"].max() < 1e-9
         assert exact[f"accuracy{suffix}"].values == pytest.approx(np.ones(3))
     sampled = frozen.sel(setting="batch/batch")
@@ -97,9 +102,31 @@ def test_bias_and_spread_of_normal_numbers():
     assert found["bias"] == pytest.approx([0.0, 0.5], abs=0.01)
     assert found["spread"] == pytest.approx([0.1 * 5**0.5] * 2, rel=0.02)
     assert (found["accuracy"] > 0.5).all()
+    assert (found["bias_low"] < [1e-3, 0.5]).all()
+    assert (found["bias_high"] > [0.0, 0.5]).all()
     opposite = ipd_frozen.summary(-exact[:, None] * np.ones((1, 3, 1, 1)), exact)
     assert opposite["bias"] == pytest.approx([2.0, 2.0])
     assert opposite["accuracy"] == pytest.approx([-1.0, -1.0])
+
+
+def test_the_square_of_a_mean_is_unbiased_and_its_jackknife_leaves_one_out():
+    d = np.random.default_rng(1).normal(size=(2, 5, 3))
+    pairs = [(i, j) for i in range(5) for j in range(5) if i != j]
+    expected = np.mean([np.einsum("pk,pk->p", d[:, i], d[:, j]) for i, j in pairs], axis=0)
+    square, error = ipd_frozen.squared_mean(d)
+    assert square == pytest.approx(expected)
+    left = np.stack([ipd_frozen.squared_mean(np.delete(d, i, axis=1))[0] for i in range(5)])
+    jackknife = np.sqrt(4 / 5 * ((left - left.mean(0)) ** 2).sum(0))
+    assert error == pytest.approx(jackknife)
+
+
+def test_the_interval_of_the_bias_covers_it():
+    rng = np.random.default_rng(2)
+    exact = np.ones((2000, 2, 5)) / np.sqrt(5)  # |g| = 1, and the true bias 0.3
+    draws = exact[:, None] + 0.3 * np.eye(5)[0] + 0.2 * rng.normal(size=(2000, 50, 2, 5))
+    found = ipd_frozen.summary(draws, exact)
+    covered = (found["bias_low"] < 0.3) & (found["bias_high"] > 0.3)
+    assert covered.mean() == pytest.approx(0.95, abs=0.02)  # four standard errors of 2000
 
 
 def test_points_bring_what_fills_a_ring():
@@ -123,6 +150,14 @@ def test_pictures_have_a_column_for_each_panel(one, data, frozen):
     assert len(titles) == len(panels)
     assert all(axis.get_xlabel() for axis in figure.axes[-len(panels) :])
     assert one.caption(one.SETTINGS["paper"])
+
+
+def test_every_setting_has_a_look_that_no_other_in_its_panel_has():
+    assert set(LOOKS) == set(SETTINGS)
+    for names in PANELS.values():
+        assert len({LOOKS[name]["color"] for name in names}) == len(names)
+    for name in ("ad", "lvc", "loaded_dice"):
+        assert LOOKS[name]["color"] == ESTIMATOR_LOOKS[name].color
 
 
 def test_changes_keep_types_and_go_where_the_name_is():
@@ -154,6 +189,7 @@ def test_changes_keep_types_and_go_where_the_name_is():
         (("ipd", "--set", "ring=1000"), "ring = 1000 and batch = 128; give a multiple of 128"),
         (("ipd", "--set", "runs=1"), "runs must be at least 2, received 1"),
         (("ipd", "--set", "points=1"), "points must be at least 2, received 1"),
+        (("ipd", "--set", "repeats=2"), "repeats must be at least 3, received 2"),
         (("ipd", "--set", "gamma=nan"), "gamma must be finite"),
         (("ipd", "--jobs", "1", "--dask", "x:1"), "--jobs must be at least 1"),
     ],
@@ -182,6 +218,8 @@ def test_the_study_writes_data_pictures_and_page_and_goes_on(run_here, tmp_path,
     done = run_here(*command, *some)
     assert done.returncode == 0, done.stderr
     assert "written: out/index.html; seed 0, profile smoke" in done.stdout
+    assert "cooperate" in done.stdout
+    assert "<p>Figure 9 of Liu et al." in (tmp_path / "out" / "index.html").read_text()
     for name in ("fig9", "fig9-frozen"):
         for suffix in ("nc", "csv", "svg", "png"):
             assert (tmp_path / "out" / f"{name}.{suffix}").stat().st_size > 0
