@@ -7,13 +7,14 @@ pairs; the value a step is that after the last update, an accuracy the mean over
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from figures.claims.claim import Claim
 from figures.claims.intervals import comparisons
+from figures.claims.ipd_numbers import Figure9
 from figures.claims.seen import A_LOT, COMPARABLE, signed, summary
 from tabular.transitions import Array
 
@@ -23,6 +24,8 @@ LIMITED = 0.05
 WELFARE = -1.1
 #: What the paper reads off its figure: accuracies of the estimated and of the exact inner loop.
 ACCURACY_READ, EXACT_READ = 0.7, 1.0
+#: What an accuracy of a run is.
+OWN_TRAINING = "Each accuracy is that along the training that it led to."
 #: Runs that spread by this much a step are "highly sensitive to random seeds".
 SENSITIVE = 0.1
 
@@ -39,44 +42,21 @@ class Entry(NamedTuple):
     why: str = ""
 
 
-class Figure9:
-    """The final values and mean accuracies of the settings, one number a run."""
+def claims(data: xr.Dataset, frozen: xr.Dataset | None = None) -> list[Claim]:
+    """One entry for each sentence whose settings were run.
 
-    def __init__(self, data: xr.Dataset) -> None:
-        self.data = data
-
-    def value(self, name: str) -> Array:
-        """Value a step after the last update."""
-        return self._of("value", name)[-1]
-
-    def inner(self, name: str) -> Array:
-        """Accuracy with the exact outer gradient, mean over the updates."""
-        return np.nanmean(self._of("accuracy_inner", name), axis=0)
-
-    def gain(self, more: str, less: str) -> Array:
-        """What one setting's value is above another's."""
-        return self.value(more) - self.value(less)
-
-    def lift(self, more: str, less: str) -> Array:
-        """What one setting's accuracy is above another's."""
-        return self.inner(more) - self.inner(less)
-
-    def _of(self, variable: str, name: str) -> Array:
-        each: Any = self.data[variable].sel(setting=name)
-        return np.asarray(each.transpose("update", "run"))
-
-    def reached(self, name: str) -> str:
-        """How many runs reach cooperation."""
-        each = self.data["cooperates"].sel(setting=name)
-        return f"{name} {int(each.sum())} of {each.size}"
-
-
-def claims(data: xr.Dataset) -> list[Claim]:
-    """One entry for each sentence whose settings were run."""
+    Parameters
+    ----------
+    data : Dataset
+        Of `fig9`.
+    frozen : Dataset, optional
+        Of `fig9-frozen`: what estimates do at the same parameters is told beside.
+    """
+    figure9 = Figure9(data, frozen)
     found = []
     for make in (_caption, _settings, _correlation, _inner_outer, _bias_and_variance, _off_policy):
         try:
-            entries = list(make(Figure9(data)))
+            entries = list(make(figure9))
         except KeyError:  # a setting that was not run
             continue
         found += [_claim(entry) for entry in entries]
@@ -115,6 +95,7 @@ def _caption(f: Figure9) -> Iterator[Entry]:
             **{f"curvature-{size} − separate": by_curvature[size] for size in SIZES},
             **{f"{size}: curvature − path": by_curvature[size] - by_path[size] for size in SIZES},
         },
+        why=f.frozen_mean("spread", "separate", "curvature-exact", "path-exact").strip(),
     )
     yield Entry(
         "Fig. 9 (c)",
@@ -165,7 +146,7 @@ def _correlation(f: Figure9) -> Iterator[Entry]:
             **{f"accuracy: {name} − batch/batch": f.lift(name, "batch/batch") for name in names},
             **{f"value: batch/batch − {name}": f.gain("batch/batch", name) for name in names},
         },
-        why="Each accuracy is that along the training that it led to.",
+        why=OWN_TRAINING + f.frozen_mean("bias", "batch/batch", *names),
     )
 
 
@@ -217,7 +198,7 @@ def _bias_and_variance(f: Figure9) -> Iterator[Entry]:
         {},
         lift,
         COMPARABLE,
-        why="Each accuracy is that along the training that it led to.",
+        why=OWN_TRAINING,
     )
     exact = "path-exact − separate"
     yield Entry(
@@ -250,6 +231,7 @@ def _off_policy(f: Figure9) -> Iterator[Entry]:
         "Accuracy with the exact outer gradient of a ring for both, for the path and for the "
         "curvature, minus that of the same with batches.",
         {label[name]: lift[name] for name in OFF},
+        why=OWN_TRAINING + f.frozen_mean("spread", *BASES, *OFF),
     )
     yield Entry(
         "Fig. 9 (d)",

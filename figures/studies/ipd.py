@@ -132,4 +132,4 @@ def caption(settings: Settings) -> str:
 
 def claims(data: Mapping[str, xr.Dataset]) -> list[Claim]:
     """What the paper says of it, with verdicts."""
-    return ledger.claims(data[NAME]) if NAME in data else []
+    return ledger.claims(data[NAME], data.get(f"{NAME}-frozen")) if NAME in data else []
