@@ -26,6 +26,8 @@ ALT = (
 )
 #: Runs in a cell: computed at once.
 BLOCK = 10
+#: Runs of a setting: weeks of work on one core.
+MOST = 100_000
 _PAPER: dict[str, Any] = Table3().as_dict() | {"runs": 10, "settings": tuple(SOURCES), "seed": 0}
 SETTINGS: dict[str, dict[str, Any]] = {
     "smoke": _PAPER
@@ -50,15 +52,15 @@ def check(settings: Settings) -> dict[str, Any]:
     ------
     ValueError, TypeError
         If a number or a setting's name is wrong, a name is given twice, or there are fewer than two
-        runs: intervals need them.
+        runs, which intervals need, or more than `MOST`.
     """
     Table3.of(settings)
     for name in settings["settings"]:
         find_setting(name)
     if len(set(settings["settings"])) < len(settings["settings"]) or not settings["settings"]:
         raise ValueError(f"give each setting once, received {', '.join(settings['settings'])}")
-    if _checks.positive_integer(settings["runs"], "runs") < 2:
-        raise ValueError(f"runs must be at least 2, received {settings['runs']}")
+    if not 2 <= _checks.positive_integer(settings["runs"], "runs") <= MOST:
+        raise ValueError(f"runs must be from 2 to {MOST}, received {settings['runs']}")
     return dict(settings)
 
 

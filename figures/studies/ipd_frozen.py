@@ -89,8 +89,8 @@ def cells(settings: Settings, path: Mapping[str, Array] | None = None) -> list[C
     Raises
     ------
     ValueError, TypeError
-        If a number or a setting's name is wrong, or there are fewer than two points, or than three
-        repeats: leaving out one must leave two.
+        If a number or a setting's name is wrong, or there are fewer than two points or more than
+        there are updates, or fewer than three repeats: leaving out one must leave two.
     """
     from adapters.ipd.frozen import measure
 
@@ -99,6 +99,11 @@ def cells(settings: Settings, path: Mapping[str, Array] | None = None) -> list[C
         if _checks.positive_integer(settings[name], name) < least:
             raise ValueError(f"{name} must be at least {least}, received {settings[name]}")
     table = Table3.of(settings)
+    if settings["points"] > table.updates + 1:
+        raise ValueError(
+            f"points must be at most updates + 1 = {table.updates + 1}, received "
+            f"{settings['points']}"
+        )
     points = [] if path is None else [_point(path, at, table) for at in updates(settings)]
     shared = {"seed": settings["seed"], "repeats": settings["repeats"], "points": points}
     return [
