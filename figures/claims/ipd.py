@@ -146,7 +146,7 @@ def _correlation(f: Figure9) -> Iterator[Entry]:
             **{f"accuracy: {name} − batch/batch": f.lift(name, "batch/batch") for name in names},
             **{f"value: batch/batch − {name}": f.gain("batch/batch", name) for name in names},
         },
-        why=OWN_TRAINING + f.frozen_mean("bias", "batch/batch", *names),
+        why=OWN_TRAINING + f.frozen_mean("bias", *names, "naive"),
     )
 
 

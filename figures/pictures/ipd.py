@@ -7,6 +7,7 @@ from typing import Any
 
 import xarray as xr
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from figures.claims.intervals import interval
 from figures.experiments.paper import Settings
@@ -40,7 +41,11 @@ TITLES = {
     "learners": "learners and starts",
 }
 #: How single runs are drawn: below everything else, and as dots, not as thousands of strokes.
-THIN = {"linewidth": 0.3, "alpha": 0.5, "zorder": 0.5, "rasterized": True}
+THIN = {"linewidth": 0.3, "zorder": 0.5, "rasterized": True}
+#: Keeps a mean apart from the runs below it.
+HALO = [withStroke(linewidth=2.4, foreground="white")]
+#: How opaque single runs are: the more there are, the less.
+OPAQUE, INK = 0.5, 6
 #: Row by variable.
 ROWS = {
     "value": "value a step (1 − γ) J",
@@ -81,9 +86,10 @@ def _curve(axis: Any, each: xr.DataArray, look: Mapping[str, Any], label: str) -
     x = each["update"].values
     mean, low, high = interval(each.values)
     if each.name == "value":
-        axis.plot(x, each.values, color=look["color"], **THIN)
-    axis.fill_between(x, low, high, color=look["color"], alpha=0.2, linewidth=0)
-    axis.plot(x, mean, linewidth=1.3, label=label, **look)
+        alpha = min(OPAQUE, INK / each.sizes["run"])
+        axis.plot(x, each.values, color=look["color"], alpha=alpha, **THIN)
+    axis.fill_between(x, low, high, color=look["color"], alpha=0.3, linewidth=0)
+    axis.plot(x, mean, linewidth=1.4, label=label, path_effects=HALO, **look)
 
 
 def caption(settings: Settings) -> str:

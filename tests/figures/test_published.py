@@ -4,53 +4,81 @@ import base64
 import json
 import re
 from collections import Counter
+from functools import cache
+from html import escape
 
 import pytest
 import xarray as xr
 
-from figures.catalog import EXPERIMENTS
+from figures.catalog import EXPERIMENTS, STUDIES
+from figures.ipd_table import rows
 from tests.house_files import ROOT
 
 GALLERY = ROOT / "docs" / "gallery"
+#: Folder and profile by page, and the document that tells of it.
+PAGES = {
+    "tabular": (GALLERY, "paper", "figures.md"),
+    "ipd": (GALLERY / "ipd", "large", "ipd.md"),
+}
+FIGURES = {"tabular": EXPERIMENTS} | {
+    name: {one.NAME: one for one in study.figures} for name, study in STUDIES.items()
+}
+NAMES = [(page, name) for page in PAGES for name in FIGURES[page]]
 
 
-@pytest.fixture(scope="module")
-def published():
-    return {name: xr.load_dataset(GALLERY / f"{name}.nc", engine="scipy") for name in EXPERIMENTS}
+@cache
+def published(page):
+    folder, *_ = PAGES[page]
+    return {name: xr.load_dataset(folder / f"{name}.nc", engine="scipy") for name in FIGURES[page]}
+
+
+def claims(page):
+    return [claim for one in FIGURES[page].values() for claim in one.claims(published(page))]
+
+
+def html(page):
+    return (PAGES[page][0] / "index.html").read_text(encoding="utf-8")
+
+
+def document(page):
+    return " ".join((ROOT / "docs" / PAGES[page][2]).read_text(encoding="utf-8").split())
 
 
 def as_json(value):
     return json.loads(json.dumps(value))
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
-def test_the_settings_are_the_full_protocol(name, published):
-    stored = json.loads(published[name].attrs["settings"])
-    assert stored == as_json(EXPERIMENTS[name].SETTINGS["paper"])
+@pytest.mark.parametrize(("page", "name"), NAMES)
+def test_the_settings_are_those_of_the_profile(page, name):
+    stored = json.loads(published(page)[name].attrs["settings"])
+    assert stored == as_json(FIGURES[page][name].SETTINGS[PAGES[page][1]])
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
-def test_the_page_holds_the_data_and_the_picture(name):
-    page = (GALLERY / "index.html").read_text(encoding="utf-8")
+@pytest.mark.parametrize(("page", "name"), NAMES)
+def test_the_page_holds_the_data_and_the_picture(page, name):
     for suffix in ("nc", "svg"):
-        content = (GALLERY / f"{name}.{suffix}").read_bytes()
-        assert base64.b64encode(content).decode() in page
+        content = (PAGES[page][0] / f"{name}.{suffix}").read_bytes()
+        assert base64.b64encode(content).decode() in html(page)
 
 
-def test_the_docs_count_the_verdicts(published):
-    claims = [claim for one in EXPERIMENTS.values() for claim in one.claims(published)]
-    counts = Counter(claim.verdict for claim in claims)
+@pytest.mark.parametrize("page", PAGES)
+def test_the_docs_count_the_verdicts(page):
+    counts = Counter(claim.verdict for claim in claims(page))
     told = (
-        f"{len(claims)} entries: {counts['reproduced']} reproduced, "
+        f"{len(claims(page))} entries: {counts['reproduced']} reproduced, "
         f"{counts['not reproduced']} not reproduced, {counts['inconclusive']} inconclusive"
     )
-    text = " ".join((ROOT / "docs" / "figures.md").read_text(encoding="utf-8").split())
-    assert told in text
+    assert told in document(page)
 
 
-def test_the_page_shows_every_claim(published):
-    page = (GALLERY / "index.html").read_text(encoding="utf-8")
-    text = re.sub(r"<[^>]+>", "", re.sub(r'src="data:[^"]*"', "", page))
-    for one in EXPERIMENTS.values():
-        for claim in one.claims(published):
-            assert claim.seen.replace("<", "&lt;").replace(">", "&gt;") in text, claim.sentence
+@pytest.mark.parametrize("page", PAGES)
+def test_the_page_shows_every_claim(page):
+    text = re.sub(r"<[^>]+>", "", re.sub(r'src="data:[^"]*"', "", html(page)))
+    for claim in claims(page):
+        for words in (claim.sentence, claim.seen, claim.why):
+            assert escape(words) in text, claim.sentence
+
+
+def test_the_docs_show_where_every_setting_ends():
+    for setting, *numbers in rows(published("ipd")["fig9"]):
+        assert f"| `{setting}` | {' | '.join(numbers)} |" in document("ipd")
