@@ -82,6 +82,7 @@ STUDIES: dict[str, Study] = {
             "LOLA-DiCE in the iterated prisoner's dilemma",
             "Figure 9",
             "computed anew, with exact values and exact meta-gradients beside the sampled ones",
+            ("torch", "numpy", "xarray", "matplotlib"),
         ),
         (ipd, ipd_frozen),
         ipd_table,

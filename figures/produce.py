@@ -36,7 +36,6 @@ TABULAR = Subject(
     "recomputed beside exact values: expectations and variances in closed form, free of sampling "
     "error",
 )
-LIBRARIES = ("numpy", "scipy", "xarray", "matplotlib")
 #: What means and intervals are taken over.
 UNITS = ("mdp", "run")
 #: Settings that are not shown one by one.
@@ -171,7 +170,7 @@ def write_page(
         subject=subject,
         profile=profile,
         seed=seed,
-        versions=versions(),
+        versions=versions(subject.libraries),
         command=command,
         wall_seconds=wall_seconds,
     )
@@ -180,10 +179,10 @@ def write_page(
     return path
 
 
-def versions() -> dict[str, str]:
+def versions(libraries: Sequence[str]) -> dict[str, str]:
     """Software to its version."""
     found = {"Python": platform.python_version()}
-    return found | {name: version(name) for name in LIBRARIES}
+    return found | {name: version(name) for name in libraries}
 
 
 def _entry(figure: Figure, folder: Path, claims: list[Claim]) -> Entry:

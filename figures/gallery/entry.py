@@ -12,12 +12,14 @@ from figures.claims.claim import Claim
 class Subject:
     """What a page is about: its heading, what of the paper it shows, and how that was computed.
 
-    `what` stands before "of Liu et al. ...", `how` after it.
+    `what` stands before "of Liu et al. ...", `how` after it; `libraries` are those whose versions
+    are told.
     """
 
     title: str
     what: str
     how: str
+    libraries: tuple[str, ...] = ("numpy", "scipy", "xarray", "matplotlib")
 
 
 @dataclass(frozen=True)

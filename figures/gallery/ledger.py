@@ -24,10 +24,10 @@ BADGES: dict[Verdict, tuple[str, str]] = {
 ELSEWHERE = "other-claims"
 #: How verdicts come about; see `figures.claims.claim`.
 RULE = (
-    "A claim is a set of comparisons, each a mean over MDPs with a simultaneous 95% confidence "
-    "interval. It is reproduced if every interval says what the sentence says, not reproduced if "
-    "one of them excludes it, and otherwise inconclusive. The intervals of one claim hold "
-    "together; of more than fifty claims, one or two verdicts may be due to chance."
+    "A claim is a set of comparisons, each a mean over MDPs or runs with a simultaneous 95% "
+    "confidence interval. It is reproduced if every interval says what the sentence says, not "
+    "reproduced if one of them excludes it, and otherwise inconclusive. The intervals of one claim "
+    "hold together; of twenty claims, one verdict may be due to chance."
 )
 
 

@@ -221,7 +221,9 @@ def test_the_study_writes_data_pictures_and_page_and_goes_on(run_here, tmp_path,
     assert done.returncode == 0, done.stderr
     assert "written: out/index.html; seed 0, profile smoke" in done.stdout
     assert "cooperate" in done.stdout
-    assert "<p>Figure 9 of Liu et al." in (tmp_path / "out" / "index.html").read_text()
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "<p>Figure 9 of Liu et al." in page
+    assert "torch 2." in page
     for name in ("fig9", "fig9-frozen"):
         for suffix in ("nc", "csv", "svg", "png"):
             assert (tmp_path / "out" / f"{name}.{suffix}").stat().st_size > 0
