@@ -20,7 +20,7 @@ from figures.experiments import (
     tradeoff,
 )
 from figures.experiments.paper import Run, Settings
-from figures.gallery.entry import Subject
+from figures.gallery.entry import LIBRARIES, Subject
 from figures.ipd_table import ipd_table
 from figures.studies import ipd, ipd_frozen
 from figures.sweep.cell import Cell
@@ -82,7 +82,7 @@ STUDIES: dict[str, Study] = {
             "LOLA-DiCE in the iterated prisoner's dilemma",
             "Figure 9",
             "computed anew, with exact values and exact meta-gradients beside the sampled ones",
-            ("torch", "numpy", "xarray", "matplotlib"),
+            ("torch", *LIBRARIES),
         ),
         (ipd, ipd_frozen),
         ipd_table,

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from figures.claims.claim import Claim
 
+#: What every page is made with.
+LIBRARIES = ("numpy", "scipy", "xarray", "matplotlib")
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -19,7 +22,7 @@ class Subject:
     title: str
     what: str
     how: str
-    libraries: tuple[str, ...] = ("numpy", "scipy", "xarray", "matplotlib")
+    libraries: tuple[str, ...] = LIBRARIES
 
 
 @dataclass(frozen=True)

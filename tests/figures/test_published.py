@@ -32,10 +32,12 @@ def published(page):
     return {name: xr.load_dataset(folder / f"{name}.nc", engine="scipy") for name in FIGURES[page]}
 
 
+@cache
 def claims(page):
     return [claim for one in FIGURES[page].values() for claim in one.claims(published(page))]
 
 
+@cache
 def html(page):
     return (PAGES[page][0] / "index.html").read_text(encoding="utf-8")
 
